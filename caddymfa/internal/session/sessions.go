@@ -1,0 +1,151 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Sessions keeps verified sessions in a [Store], each under a hash of its site
+// and its cookie value. The cookie value itself is never stored.
+type Sessions struct {
+	store Store
+}
+
+// NewSessions returns the sessions kept in store.
+func NewSessions(store Store) *Sessions { return &Sessions{store: store} }
+
+// Create stores s until lifetime has passed since s.Created, and returns the
+// cookie value that leads to it: 256 random bits in base64url, 43 characters.
+//
+// Errors: a field of s that is missing or too long, a lifetime that is over
+// already, and whatever the store returns, [ErrFull] among it. Then there is no
+// session and no cookie value. Randomness cannot fail: where the operating
+// system has none, crypto/rand ends the process rather than return.
+func (x *Sessions) Create(ctx context.Context, s Session, lifetime time.Duration) (cookieValue string, err error) {
+	if err := s.check(); err != nil {
+		return "", err
+	}
+	cookieValue = newCookieValue()
+	added, err := x.store.Add(ctx, NewKey(KindSession, s.Site, cookieValue), encode(s), s.Created.Add(lifetime))
+	if err != nil {
+		return "", fmt.Errorf("create session: %w", err)
+	}
+	if !added {
+		return "", errors.New("create session: key is taken")
+	}
+	return cookieValue, nil
+}
+
+// Load returns the session that cookieValue leads to at site, and its record
+// for [Sessions.Touch]. False: there is none, or cookieValue is not exactly as
+// Create spells it.
+//
+// A record that cannot be decoded, or that belongs to another site, is an
+// error: the store then holds something that we did not write.
+//
+// Load does not check that the session is alive, belongs to the user at hand,
+// or is good enough for the route. That is the caller's part.
+func (x *Sessions) Load(ctx context.Context, site, cookieValue string) (Session, Record, bool, error) {
+	if !isCookieValue(cookieValue) {
+		return Session{}, Record{}, false, nil
+	}
+	record, found, err := x.store.Load(ctx, NewKey(KindSession, site, cookieValue))
+	if err != nil {
+		return Session{}, Record{}, false, fmt.Errorf("load session: %w", err)
+	}
+	if !found {
+		return Session{}, Record{}, false, nil
+	}
+	s, err := decode(record.Value)
+	if err == nil && s.Site != site {
+		err = errors.New("stored session belongs to another site")
+	}
+	if err != nil {
+		return Session{}, Record{}, false, fmt.Errorf("load session: %w", err)
+	}
+	return s, record, true, nil
+}
+
+// Touch notes that the session was used at now. Give it what Load returned:
+// only Seen changes, and the record's deadline stays as it was.
+//
+// Touch is a write: call it about once a minute, not with every request. That
+// somebody else has changed or deleted the session meanwhile is no error, and
+// a deleted session stays deleted.
+func (x *Sessions) Touch(ctx context.Context, site, cookieValue string, record Record, s Session, now time.Time) error {
+	if !isCookieValue(cookieValue) || !now.After(s.Seen) || !now.Before(record.Expires) {
+		return nil
+	}
+	s.Seen = now
+	if err := s.check(); err != nil {
+		return err
+	}
+	key := NewKey(KindSession, site, cookieValue)
+	if _, err := x.store.Update(ctx, key, record, encode(s), record.Expires); err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	return nil
+}
+
+// Delete ends the session. That there is none is no error.
+func (x *Sessions) Delete(ctx context.Context, site, cookieValue string) error {
+	if !isCookieValue(cookieValue) {
+		return nil
+	}
+	if err := x.store.Delete(ctx, NewKey(KindSession, site, cookieValue)); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+// cookieBytes is the randomness in a cookie value, cookieChars its length in
+// base64url without padding.
+const (
+	cookieBytes = 32
+	cookieChars = 43
+)
+
+// newCookieValue returns a cookie value that nobody can guess. rand.Read never
+// returns an error.
+func newCookieValue() string {
+	var random [cookieBytes]byte
+	rand.Read(random[:])
+	return base64.RawURLEncoding.EncodeToString(random[:])
+}
+
+// isCookieValue reports whether v is spelled as newCookieValue spells. 43
+// characters hold 258 bits, so the last one must leave its two lowest bits 0:
+// otherwise four spellings would stand for one value. encoding/base64 would
+// also skip line breaks, so the check is our own.
+func isCookieValue(v string) bool {
+	if len(v) != cookieChars {
+		return false
+	}
+	for i := range len(v) {
+		if sextet(v[i]) < 0 {
+			return false
+		}
+	}
+	return sextet(v[cookieChars-1])&3 == 0
+}
+
+// sextet returns the number that c stands for in base64url, or -1.
+func sextet(c byte) int {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return int(c - 'A')
+	case 'a' <= c && c <= 'z':
+		return int(c-'a') + 26
+	case '0' <= c && c <= '9':
+		return int(c-'0') + 52
+	case c == '-':
+		return 62
+	case c == '_':
+		return 63
+	}
+	return -1
+}
