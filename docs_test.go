@@ -1,0 +1,193 @@
+package caddymfa_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// repository returns the text files of the tree by their path, with slashes.
+// What is built, installed or drawn into the tree is left out.
+func repository(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if name == ".git" || entry.Name() == "node_modules" {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if info, err := entry.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
+			return err
+		}
+		content, err := os.ReadFile(name)
+		if err == nil && bytes.IndexByte(content, 0) < 0 {
+			files[filepath.ToSlash(name)] = content
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// A clone has nothing beside it: what is said in this tree must be found in it.
+func TestNothingPointsBesideTheRepository(t *testing.T) {
+	beside := []byte("../" + "shared")
+	for name, content := range repository(t) {
+		if bytes.Contains(content, beside) {
+			t.Errorf("%s mentions %s", name, beside)
+		}
+	}
+}
+
+func TestEveryDirectDependencyHasAReason(t *testing.T) {
+	out, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatalf("go mod edit: %v", err)
+	}
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+		Replace []any
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	if len(mod.Replace) > 0 {
+		t.Error("go.mod replaces a module, which xcaddy and go install do not see")
+	}
+	var decisions []byte
+	for name, content := range repository(t) {
+		if strings.HasPrefix(name, "docs/decisions/") {
+			decisions = append(decisions, content...)
+		}
+	}
+	for _, required := range mod.Require {
+		if !required.Indirect && !bytes.Contains(decisions, []byte("`"+required.Path+"`")) {
+			t.Errorf("go.mod requires %s, and no record in docs/decisions says why", required.Path)
+		}
+	}
+}
+
+func TestLinksInDocumentsResolve(t *testing.T) {
+	files := repository(t)
+	checked := 0
+	for name, content := range files {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		checked++
+		for _, complaint := range deadLinks(name, content, files) {
+			t.Error(complaint)
+		}
+	}
+	if checked == 0 {
+		t.Fatal("no documents were found")
+	}
+}
+
+var (
+	blockPattern   = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	codePattern    = regexp.MustCompile("`[^`\n]*`")
+	linkPattern    = regexp.MustCompile(`\]\(<?([^)\s>]+)>?[^)]*\)|(?m:^\[[^\]]+\]: *(\S+))`)
+	headingPattern = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
+	notInAnchor    = regexp.MustCompile(`[^\p{L}\p{N}_\- ]`)
+)
+
+// deadLinks says which relative links of a document lead nowhere. It does not
+// look at addresses of other sites, or at links within code.
+func deadLinks(name string, content []byte, files map[string][]byte) []string {
+	var found []string
+	prose := codePattern.ReplaceAll(blockPattern.ReplaceAll(content, nil), nil)
+	for _, match := range linkPattern.FindAllSubmatch(prose, -1) {
+		target := string(match[1]) + string(match[2])
+		if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+			continue
+		}
+		file, anchor, hasAnchor := strings.Cut(target, "#")
+		destination := path.Join(path.Dir(name), file)
+		if file == "" {
+			destination = name
+		}
+		if !exists(destination, files) {
+			found = append(found, fmt.Sprintf("%s links to %s, which is not there", name, target))
+		} else if hasAnchor && path.Ext(destination) == ".md" && !anchors(files[destination])[anchor] {
+			found = append(found, fmt.Sprintf("%s links to %s, which has no such heading", name, target))
+		}
+	}
+	return found
+}
+
+// exists is true for a text file, and for a directory that holds one.
+func exists(name string, files map[string][]byte) bool {
+	if _, ok := files[name]; ok {
+		return true
+	}
+	for file := range files {
+		if strings.HasPrefix(file, name+"/") {
+			return true
+		}
+	}
+	info, err := os.Stat(name) // pictures
+	return err == nil && info.Mode().IsRegular() && !strings.HasPrefix(name, "..")
+}
+
+// anchors are the names that GitHub gives to the headings of a document.
+func anchors(content []byte) map[string]bool {
+	names := map[string]bool{}
+	for _, match := range headingPattern.FindAllSubmatch(blockPattern.ReplaceAll(content, nil), -1) {
+		name := strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(string(match[1])), ""), " ", "-")
+		unique := name
+		for n := 1; names[unique]; n++ {
+			unique = fmt.Sprintf("%s-%d", name, n)
+		}
+		names[unique] = true
+	}
+	return names
+}
+
+func TestDeadLinksAreReported(t *testing.T) {
+	files := map[string][]byte{
+		"README.md":     []byte("# Top\n## What it's `for`\n## Top\n```\n# not a heading\n```\n"),
+		"docs/guide.md": nil,
+	}
+	for _, test := range []struct {
+		link string
+		want int
+	}{
+		{"[a](../README.md)", 0},
+		{"[a](../README.md#what-its-for) and [b](../README.md#top-1)", 0},
+		{"[a](guide.md \"with a title\")", 0},
+		{"[a](../docs)", 0},
+		{"[a](https://example.com/x)", 0},
+		{"`[a](gone.md)`", 0},
+		{"```\n[a](gone.md)\n```\n", 0},
+		{"[a](gone.md)", 1},
+		{"[a](gone.md) [b](also-gone.md)", 2},
+		{"![a](gone.png)", 1},
+		{"[a]: gone.md", 1},
+		{"[a](../README.md#not-a-heading)", 1},
+		{"[a](#here)", 1},
+		{"[a](../../README.md)", 1},
+	} {
+		if found := deadLinks("docs/guide.md", []byte(test.link), files); len(found) != test.want {
+			t.Errorf("deadLinks(%q) = %q, want %d of them", test.link, found, test.want)
+		}
+	}
+}
