@@ -99,4 +99,3 @@ func (s *Store) Len(kind session.Kind) int {
 	}
 	return int(s.areas[kind].used.Load())
 }
-

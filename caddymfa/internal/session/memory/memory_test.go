@@ -1,0 +1,202 @@
+package memory_test
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session/memory"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session/sessiontest"
+)
+
+func TestContract(t *testing.T) {
+	sessiontest.Run(t, func(t *testing.T, test func(*testing.T, sessiontest.Env)) {
+		synctest.Test(t, func(t *testing.T) {
+			test(t, sessiontest.Env{Store: memory.New(memory.Config{}), Advance: time.Sleep})
+		})
+	})
+}
+
+// The contract also holds while the sweeper is at work.
+func TestContractWithSweeper(t *testing.T) {
+	sessiontest.Run(t, func(t *testing.T, test func(*testing.T, sessiontest.Env)) {
+		synctest.Test(t, func(t *testing.T) {
+			store := memory.New(memory.Config{SweepEvery: 10 * time.Millisecond})
+			defer store.Close()
+			test(t, sessiontest.Env{Store: store, Advance: time.Sleep})
+		})
+	})
+}
+
+// key returns the i-th key of a kind.
+func key(kind session.Kind, i int) session.Key { return session.NewKey(kind, strconv.Itoa(i)) }
+
+// fill adds n records that live for lifetime.
+func fill(t testing.TB, s *memory.Store, kind session.Kind, n int, lifetime time.Duration) {
+	t.Helper()
+	for i := range n {
+		if added, err := s.Add(t.Context(), key(kind, i), "", time.Now().Add(lifetime)); !added || err != nil {
+			t.Fatalf("Add %d of %d = %v, %v, want true", i, n, added, err)
+		}
+	}
+}
+
+func TestFullStoreRefusesNewAndKeepsOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, s := t.Context(), memory.New(memory.Config{MaxSessions: 100})
+		fill(t, s, session.KindSession, 100, time.Hour)
+		late := key(session.KindSession, 1000)
+		if added, err := s.Add(ctx, late, "", time.Now().Add(time.Hour)); added || !errors.Is(err, session.ErrFull) {
+			t.Errorf("Add to a full store = %v, %v, want false, ErrFull", added, err)
+		}
+		if _, found, _ := s.Load(ctx, late); found {
+			t.Error("Add to a full store stored something")
+		}
+		if _, _, err := s.Increment(ctx, late, time.Hour); !errors.Is(err, session.ErrFull) {
+			t.Errorf("Increment in a full store: %v, want ErrFull", err)
+		}
+		for i := range 100 {
+			if _, found, _ := s.Load(ctx, key(session.KindSession, i)); !found {
+				t.Fatalf("session %d is gone", i)
+			}
+		}
+	})
+}
+
+func TestFullStoreStillChangesWhatItHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, s := t.Context(), memory.New(memory.Config{MaxOthers: 1})
+		hour := time.Now().Add(time.Hour)
+		k, c := key(session.KindChallenge, 0), key(session.KindCounter, 0)
+		fill(t, s, session.KindChallenge, 1, time.Hour)
+		s.Increment(ctx, c, time.Hour)
+		if added, err := s.Add(ctx, k, "", hour); added || err != nil {
+			t.Errorf("Add of a taken key = %v, %v, want false without error", added, err)
+		}
+		old, _, _ := s.Load(ctx, k)
+		if updated, err := s.Update(ctx, k, old, "new", hour); !updated || err != nil {
+			t.Errorf("Update = %v, %v, want true", updated, err)
+		}
+		if n, _, err := s.Increment(ctx, c, time.Hour); n != 2 || err != nil {
+			t.Errorf("Increment = %d, %v, want 2", n, err)
+		}
+		s.Delete(ctx, k)
+		fill(t, s, session.KindChallenge, 1, time.Hour)
+	})
+}
+
+func TestFloodOfOneKindTakesNoRoomFromAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for flood := session.KindSession; flood.Valid(); flood++ {
+			s := memory.New(memory.Config{MaxSessions: 10, MaxOthers: 10})
+			fill(t, s, flood, 10, time.Hour)
+			for other := session.KindSession; other.Valid(); other++ {
+				if other != flood {
+					fill(t, s, other, 10, time.Hour)
+				}
+			}
+		}
+	})
+}
+
+func TestFullStoreMakesRoomByDroppingExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(memory.Config{MaxSessions: 100})
+		for range 3 {
+			fill(t, s, session.KindSession, 100, time.Minute)
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// A full store may not be made to search itself by every refused request.
+func TestFullStoreLooksForExpiredOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, s := t.Context(), memory.New(memory.Config{MaxSessions: 10})
+		fill(t, s, session.KindSession, 10, time.Minute+time.Millisecond)
+		late := func() error {
+			_, err := s.Add(ctx, key(session.KindSession, 1000), "", time.Now().Add(time.Hour))
+			return err
+		}
+		time.Sleep(time.Minute)
+		if err := late(); !errors.Is(err, session.ErrFull) {
+			t.Fatalf("Add to a full store: %v, want ErrFull", err)
+		}
+		time.Sleep(time.Millisecond)
+		if err := late(); !errors.Is(err, session.ErrFull) {
+			t.Errorf("Add a millisecond after the last search: %v, want ErrFull", err)
+		}
+		time.Sleep(time.Second)
+		if err := late(); err != nil {
+			t.Errorf("Add a second after the last search: %v, want room", err)
+		}
+	})
+}
+
+func TestLenCountsWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, s := t.Context(), memory.New(memory.Config{})
+		want := func(what string, n int) {
+			t.Helper()
+			if got := s.Len(session.KindSession); got != n {
+				t.Fatalf("Len %s = %d, want %d", what, got, n)
+			}
+		}
+		want("of an empty store", 0)
+		fill(t, s, session.KindSession, 10, time.Minute)
+		want("after ten records", 10)
+		s.Delete(ctx, key(session.KindSession, 0))
+		s.Delete(ctx, key(session.KindSession, 0))
+		want("after a record was deleted twice", 9)
+		time.Sleep(time.Minute)
+		want("after they expired unswept", 9)
+		fill(t, s, session.KindSession, 10, time.Minute)
+		want("after ten more under the same keys", 10)
+		if n := s.Len(0); n != 0 {
+			t.Errorf("Len of an unknown kind = %d, want 0", n)
+		}
+	})
+}
+
+func TestSweeperDropsExpiredAndKeepsLiving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(memory.Config{SweepEvery: time.Second})
+		defer s.Close()
+		fill(t, s, session.KindSession, 500, time.Hour)
+		fill(t, s, session.KindChallenge, 500, time.Minute)
+		time.Sleep(time.Minute + 65*time.Second)
+		if n := s.Len(session.KindChallenge); n != 0 {
+			t.Errorf("%d expired challenges are left after a round", n)
+		}
+		if n := s.Len(session.KindSession); n != 500 {
+			t.Errorf("%d sessions are left, want 500", n)
+		}
+	})
+}
+
+func TestCloseStopsTheSweeper(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	s := memory.New(memory.Config{SweepEvery: time.Hour})
+	fill(t, s, session.KindSession, 1, time.Hour)
+	s.Close()
+	s.Close()
+	if _, found, err := s.Load(t.Context(), key(session.KindSession, 0)); !found || err != nil {
+		t.Errorf("Load after Close = %v, %v, want what was stored", found, err)
+	}
+}
+
+func TestFarDeadlineIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, s := t.Context(), memory.New(memory.Config{})
+		for _, years := range []int{11, 250, 300, 5000} {
+			if _, err := s.Add(ctx, key(session.KindSession, 0), "", time.Now().AddDate(years, 0, 0)); err == nil {
+				t.Errorf("Add for %d years: no error", years)
+			}
+		}
+	})
+}
