@@ -1,0 +1,291 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session/memory"
+)
+
+const site = "app.example.com"
+
+// ada returns a session that begins now.
+func ada() session.Session {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return session.Session{
+		User: "ada", UserID: "1001", Site: site, Factor: "totp",
+		AuthTime: now, Created: now, Seen: now,
+	}
+}
+
+// open returns sessions in a memory store, and one of them.
+func open(t testing.TB) (*session.Sessions, *memory.Store, session.Session, string) {
+	t.Helper()
+	store := memory.New(memory.Config{})
+	x := session.NewSessions(store)
+	s := ada()
+	cookieValue, err := x.Create(t.Context(), s, 8*time.Hour)
+	if err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+	return x, store, s, cookieValue
+}
+
+// wantGone checks that a cookie value leads nowhere, without an error.
+func wantGone(t *testing.T, x *session.Sessions, site, cookieValue string) {
+	t.Helper()
+	if s, _, found, err := x.Load(t.Context(), site, cookieValue); found || err != nil {
+		t.Errorf("Load(%q, %q) = %+v, %v, %v, want none", site, cookieValue, s, found, err)
+	}
+}
+
+func TestOnlyTheExactCookieValueLeadsToTheSession(t *testing.T) {
+	x, _, want, cookieValue := open(t)
+	last := cookieValue[42:]
+	tests := map[string]string{
+		"empty":         "",
+		"truncated":     cookieValue[:42],
+		"first cut":     cookieValue[1:],
+		"extended":      cookieValue + "A",
+		"padded":        cookieValue + "=",
+		"padded inside": cookieValue[:42] + "=",
+		"NUL":           cookieValue + "\x00",
+		"%00":           cookieValue + "%00",
+		"line break":    cookieValue[:20] + "\n" + cookieValue[20:],
+		"line end":      cookieValue[:42] + "\n",
+		"quoted":        `"` + cookieValue + `"`,
+		"space":         " " + cookieValue,
+		"upper case":    strings.ToUpper(cookieValue),
+		"lower case":    strings.ToLower(cookieValue),
+		"standard +":    "+" + cookieValue[1:],
+		"standard /":    "/" + cookieValue[1:],
+		"wide letter":   "Ａ" + cookieValue[3:],
+		"twice":         cookieValue + cookieValue,
+	}
+	for name, value := range tests {
+		t.Run(name, func(t *testing.T) { wantGone(t, x, site, value) })
+	}
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+		if string(c) != last { // among them three other spellings of the same 256 bits
+			wantGone(t, x, site, cookieValue[:42]+string(c))
+		}
+	}
+	for i := range cookieValue {
+		other := "A"
+		if cookieValue[i] == 'A' {
+			other = "E"
+		}
+		wantGone(t, x, site, cookieValue[:i]+other+cookieValue[i+1:])
+	}
+	if got, _, found, err := x.Load(t.Context(), site, cookieValue); got != want || !found || err != nil {
+		t.Errorf("Load = %+v, %v, %v, want %+v", got, found, err, want)
+	}
+}
+
+func TestSessionOfOneSiteIsUnknownAtAnother(t *testing.T) {
+	x, _, _, cookieValue := open(t)
+	for _, other := range []string{"", "other.example.com", "APP.EXAMPLE.COM", site + "."} {
+		wantGone(t, x, other, cookieValue)
+	}
+	if err := x.Delete(t.Context(), "other.example.com", cookieValue); err != nil {
+		t.Fatalf("Delete: %v", err)
+	}
+	if _, _, found, _ := x.Load(t.Context(), site, cookieValue); !found {
+		t.Error("Delete at another site ended the session")
+	}
+}
+
+func TestCookieValuesAreCanonicalAndDiffer(t *testing.T) {
+	x := session.NewSessions(memory.New(memory.Config{}))
+	seen := make(map[string]bool)
+	for range 1000 {
+		v, err := x.Create(t.Context(), ada(), time.Hour)
+		if err != nil || len(v) != 43 || seen[v] {
+			t.Fatalf("Create = %q, %v, want 43 characters not seen before", v, err)
+		}
+		seen[v] = true
+	}
+}
+
+func TestCreateRefusesWhatNobodyCouldUse(t *testing.T) {
+	tests := []struct {
+		name     string
+		change   func(*session.Session)
+		lifetime time.Duration
+	}{
+		{"no user", func(s *session.Session) { s.User = "" }, time.Hour},
+		{"user too long", func(s *session.Session) { s.User = strings.Repeat("u", 257) }, time.Hour},
+		{"user id too long", func(s *session.Session) { s.UserID = strings.Repeat("1", 65) }, time.Hour},
+		{"no site", func(s *session.Session) { s.Site = "" }, time.Hour},
+		{"site too long", func(s *session.Session) { s.Site = strings.Repeat("s", 257) }, time.Hour},
+		{"factor too long", func(s *session.Session) { s.Factor = strings.Repeat("f", 33) }, time.Hour},
+		{"no auth time", func(s *session.Session) { s.AuthTime = time.Time{} }, time.Hour},
+		{"no creation time", func(s *session.Session) { s.Created = time.Time{} }, time.Hour},
+		{"no last use", func(s *session.Session) { s.Seen = time.Time{} }, time.Hour},
+		{"no lifetime", func(*session.Session) {}, 0},
+		{"lifetime over", func(s *session.Session) { s.Created = s.Created.Add(-2 * time.Hour) }, time.Hour},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			store := memory.New(memory.Config{})
+			s := ada()
+			tt.change(&s)
+			v, err := session.NewSessions(store).Create(t.Context(), s, tt.lifetime)
+			if v != "" || err == nil || store.Len(session.KindSession) != 0 {
+				t.Errorf("Create = %q, %v, stored %d, want only an error", v, err, store.Len(session.KindSession))
+			}
+		})
+	}
+}
+
+func TestCreateInAFullStoreSaysSo(t *testing.T) {
+	x := session.NewSessions(memory.New(memory.Config{MaxSessions: 1}))
+	if _, err := x.Create(t.Context(), ada(), time.Hour); err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+	if v, err := x.Create(t.Context(), ada(), time.Hour); v != "" || !errors.Is(err, session.ErrFull) {
+		t.Errorf("Create = %q, %v, want ErrFull", v, err)
+	}
+}
+
+func TestSessionEndsWithItsLifetimeHoweverOftenItIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, _, _, cookieValue := open(t)
+		for range 8*60 - 1 {
+			time.Sleep(time.Minute)
+			s, record, found, err := x.Load(t.Context(), site, cookieValue)
+			if !found || err != nil || !s.Alive(time.Now(), 30*time.Minute, 8*time.Hour) {
+				t.Fatalf("Load = %+v, %v, %v, want an alive session", s, found, err)
+			}
+			if err := x.Touch(t.Context(), site, cookieValue, record, s, time.Now()); err != nil {
+				t.Fatalf("Touch: %v", err)
+			}
+		}
+		time.Sleep(time.Minute)
+		wantGone(t, x, site, cookieValue)
+	})
+}
+
+func TestTouchChangesOnlyWhenItWasSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, _, want, cookieValue := open(t)
+		_, before, _, _ := x.Load(t.Context(), site, cookieValue)
+		time.Sleep(time.Minute)
+		if err := x.Touch(t.Context(), site, cookieValue, before, want, time.Now()); err != nil {
+			t.Fatalf("Touch: %v", err)
+		}
+		want.Seen = time.Now().UTC()
+		got, after, _, _ := x.Load(t.Context(), site, cookieValue)
+		if got != want || !after.Expires.Equal(before.Expires) {
+			t.Errorf("session %+v until %v, want %+v until %v", got, after.Expires, want, before.Expires)
+		}
+	})
+}
+
+func TestTouchNeitherRevivesNorRewinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, _, s, cookieValue := open(t)
+		_, record, _, _ := x.Load(t.Context(), site, cookieValue)
+		touch := func(now time.Time) {
+			t.Helper()
+			if err := x.Touch(t.Context(), site, cookieValue, record, s, now); err != nil {
+				t.Errorf("Touch: %v, want a lost race to be no error", err)
+			}
+		}
+		touch(s.Seen.Add(-time.Hour))
+		if got, _, _, _ := x.Load(t.Context(), site, cookieValue); got != s {
+			t.Errorf("Touch at an earlier time left %+v, want %+v", got, s)
+		}
+		x.Delete(t.Context(), site, cookieValue)
+		touch(time.Now().Add(time.Second))
+		wantGone(t, x, site, cookieValue)
+		time.Sleep(9 * time.Hour)
+		touch(time.Now())
+		wantGone(t, x, site, cookieValue)
+	})
+}
+
+func TestDeleteEndsTheSession(t *testing.T) {
+	x, _, _, cookieValue := open(t)
+	for range 2 {
+		if err := x.Delete(t.Context(), site, cookieValue); err != nil {
+			t.Fatalf("Delete: %v", err)
+		}
+		wantGone(t, x, site, cookieValue)
+	}
+	if err := x.Delete(t.Context(), site, "no cookie value"); err != nil {
+		t.Errorf("Delete of what cannot be a session: %v, want none", err)
+	}
+}
+
+// fixed is a store that answers every Load alike, and remembers its keys.
+type fixed struct {
+	session.Store
+	value string
+	err   error
+	keys  []session.Key
+}
+
+func (f *fixed) Load(_ context.Context, k session.Key) (session.Record, bool, error) {
+	f.keys = append(f.keys, k)
+	return session.Record{Value: f.value}, f.err == nil, f.err
+}
+
+func TestLoadIsAnErrorWhenTheStoreCannotBeBelieved(t *testing.T) {
+	_, store, s, cookieValue := open(t)
+	good, _, _ := store.Load(t.Context(), session.NewKey(session.KindSession, s.Site, cookieValue))
+	failure := errors.New("no connection")
+	tests := []struct {
+		name string
+		site string
+		fixed
+	}{
+		{"store fails", site, fixed{value: good.Value, err: failure}},
+		{"empty record", site, fixed{}},
+		{"unknown format", site, fixed{value: "\x02" + good.Value[1:]}},
+		{"another site's record", "other.example.com", fixed{value: good.Value}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, _, found, err := session.NewSessions(&tt.fixed).Load(t.Context(), tt.site, cookieValue)
+			if err == nil || found || got != (session.Session{}) {
+				t.Errorf("Load = %+v, %v, %v, want only an error", got, found, err)
+			}
+			if tt.err != nil && !errors.Is(err, tt.err) {
+				t.Errorf("Load error %v does not wrap %v", err, tt.err)
+			}
+			if strings.Contains(err.Error(), cookieValue) || strings.Contains(err.Error(), "ada") {
+				t.Errorf("error %q tells a secret", err)
+			}
+		})
+	}
+}
+
+func TestMalformedCookieValueNeverReachesTheStore(t *testing.T) {
+	store := &fixed{}
+	session.NewSessions(store).Load(t.Context(), site, strings.Repeat("*", 43))
+	if len(store.keys) != 0 {
+		t.Errorf("the store was asked for %v", store.keys)
+	}
+}
+
+func TestStoredRecordDoesNotContainTheCookieValue(t *testing.T) {
+	_, store, s, cookieValue := open(t)
+	record, found, err := store.Load(t.Context(), session.NewKey(session.KindSession, s.Site, cookieValue))
+	if !found || err != nil || strings.Contains(record.Value, cookieValue) {
+		t.Errorf("record %q, %v, %v must not contain the cookie value", record.Value, found, err)
+	}
+}
+
+func TestLoadAllocatesAtMostTwice(t *testing.T) {
+	x, _, _, cookieValue := open(t)
+	n := testing.AllocsPerRun(100, func() { x.Load(t.Context(), site, cookieValue) })
+	if n > 2 {
+		t.Errorf("Load allocates %v times, want at most 2", n)
+	}
+}
