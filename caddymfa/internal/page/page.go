@@ -1,0 +1,212 @@
+// Package page renders the pages that people meet when a site asks them to
+// verify that it is them: choosing a factor, typing a code, waiting for an
+// approval, and every way in which that can end.
+//
+// The package is pure. It reads nothing but what is embedded in it, keeps no
+// state and knows no clock: durations and times are passed in. One [Page]
+// value is one complete HTML document with its style sheet and script inlined,
+// so that showing it causes no further request. [Policy] is the
+// Content-Security-Policy that allows exactly those bytes.
+//
+// # Forms
+//
+// Every form is sent with POST to a path below [Page.Base]: "start", "verify",
+// "cancel" and "logout". Each carries the hidden fields csrf ([Page.CSRF]) and,
+// if it is set, challenge ([Page.Challenge]). "start" also carries factor
+// ([Factor.ID]), "verify" also carries code, which is exactly what was typed or
+// pasted: spaces and dashes are still in it.
+//
+// # Events
+//
+// Where [Page.Events] is set, the script opens it as an EventSource and reads
+// unnamed messages such as
+//
+//	data: {"state":"pending"}
+//
+// On any state but "pending" it replaces the page with [Page.Self]. A stream
+// should send one message at once and repeat "pending" at least every 15
+// seconds: a stream that is silent for longer counts as broken, is opened again
+// with growing pauses, and after the third time the page reloads instead. The
+// script closes the stream while the page is hidden. Without script the page
+// reloads itself every 5 seconds.
+package page
+
+import (
+	"time"
+
+	"golang.org/x/text/language"
+)
+
+// Kind says which page is shown.
+type Kind int
+
+// The pages. The HTTP status is the caller's business; the one in brackets is
+// what fits.
+const (
+	// Choose offers the factors. Nothing has been sent yet. [200]
+	Choose Kind = iota
+	// Code asks for the code of the current factor. [200, or 4xx with an Error]
+	Code
+	// Push waits for an approval on the current factor, and takes a typed
+	// code instead if [Page.AcceptsCode] is set. [200]
+	Push
+	// Denied: the request was declined on the device. [403]
+	Denied
+	// Expired: the time is up. Offers the factors again if there are any. [200]
+	Expired
+	// Locked: too many tries or sends; RetryAfter says for how long. [429]
+	Locked
+	// Cancelled: the user gave up. [200]
+	Cancelled
+	// Verified shows with what, when and until when, and lets the user sign
+	// out of the verified session. [200]
+	Verified
+	// SignedOut: the verified session is over. [200]
+	SignedOut
+	// NoAccess: the user cannot verify here, without saying why. [403]
+	NoAccess
+	// NoDevice: no enrolled device may be used for this route. [403]
+	NoDevice
+	// NoUser: no first login told us who this is. [401 or 403]
+	NoUser
+	// Unavailable: we could not tell, so the site stays closed. [503]
+	Unavailable
+	// Refused: the form came from another site, or is too old. [403]
+	Refused
+	// BadRequest: the request makes no sense. [400]
+	BadRequest
+	// NotFound: no such page below Base. [404]
+	NotFound
+	// MethodNotAllowed: the address is there, but not for this method. [405]
+	MethodNotAllowed
+	// Insecure: the site was opened over plain http. [403]
+	Insecure
+)
+
+// Problem is what was wrong with the last step. It is shown in a summary at the
+// top and, where it is about the typed code, also at the field.
+type Problem int
+
+// The problems.
+const (
+	// None: nothing was wrong.
+	None Problem = iota
+	// EmptyCode: nothing was typed.
+	EmptyCode
+	// ShortCode: fewer characters than a code has.
+	ShortCode
+	// LongCode: more characters than a code has.
+	LongCode
+	// LetterCode: something other than digits, where codes are digits.
+	LetterCode
+	// MalformedCode: not a code, for a reason that is not told apart.
+	MalformedCode
+	// WrongCode: OneLogin refused the code.
+	WrongCode
+	// UsedCode: the code was right, but was used before.
+	UsedCode
+	// TooManyTries: no further code is checked for now; see RetryAfter.
+	TooManyTries
+	// TooManySends: nothing further is sent for now; see RetryAfter.
+	TooManySends
+	// SendFailed: the code or push could not be sent.
+	SendFailed
+	// FactorGone: the chosen factor is not, or no longer, offered.
+	FactorGone
+	// NotPending: a code came in although none was asked for.
+	NotPending
+	// OtherBrowser: the challenge was begun in another browser.
+	OtherBrowser
+	// StaleForm: the form was too old and has been renewed.
+	StaleForm
+)
+
+// Brand is how the operator presents the pages. The zero value is fine.
+type Brand struct {
+	// Name of the organisation, shown above every page. Default: none.
+	Name string
+	// Logo is a data: URI of a PNG, JPEG or SVG image in base64, at most
+	// 24 KiB long. Anything else is left out. Default: none.
+	Logo string
+	// Help is plain text for people who are stuck: whom to call, where to
+	// go. Line breaks are kept. Default: a general sentence.
+	Help string
+}
+
+// Factor is one device that can be used to verify.
+type Factor struct {
+	// ID is sent back in the field factor when this one is chosen.
+	ID string
+	// Kind is one of protect, sms, email, voice, totp, yubikey, duo. Any
+	// other is shown by its name alone.
+	Kind string
+	// Name as the user or the vendor gave it. It passes through [Clean]
+	// before it is shown.
+	Name string
+	// Default puts this one first. Without any default the first is first.
+	Default bool
+}
+
+// Alternative is one entry of the language switch.
+type Alternative struct {
+	Lang language.Tag
+	URL  string // same origin: path and query
+}
+
+// Page is everything that one page shows. Text is escaped, names are cleaned,
+// and addresses that are not paths on this site are replaced by "/". What a
+// page does not need may be left zero; what it would say about a zero value is
+// then left out.
+//
+// Page does not check that its fields fit together: a [Push] without a current
+// factor renders, but helps nobody.
+type Page struct {
+	Kind  Kind
+	Lang  language.Tag // from [Match]; unknown ones are English
+	Brand Brand
+
+	Site string // host that is being protected, as people know it
+	User string // as the first login names them; shown unmasked
+
+	// LastsFor is how long the verification will count for this route.
+	LastsFor time.Duration
+
+	Base      string // path prefix of the endpoints, with both slashes: "/.mfa/"
+	CSRF      string // hidden field csrf of every form
+	Challenge string // hidden field challenge of every form; "" = no such field
+	Self      string // this very page, for reloading: path and query
+	Events    string // the EventSource of a [Push]; "" = none
+
+	// Still stops the reloading of a [Push] in browsers without script, so
+	// that a code can be typed in peace. StillURL is the page's own address
+	// that sets it; "" = no such link.
+	Still    bool
+	StillURL string
+
+	Factors     []Factor // all that are offered; on [Code] and [Push] for "other ways"
+	NotOffered  []string // names of enrolled devices that do not count here
+	Current     Factor   // the one in use, or used
+	AcceptsCode bool     // a [Push] may also be answered by a code
+	SentAt      time.Time
+
+	ExpiresIn  time.Duration // until the challenge ends
+	ResendIn   time.Duration // until sending again is allowed; 0 = now
+	TriesLeft  int           // shown while it is 1 to 3; 0 = not known
+	RetryAfter time.Duration // until a lock ends; 0 = not known
+
+	Error Problem
+
+	// ReturnTo is where "Start again" and "Continue" lead.
+	ReturnTo string
+	// Unsaved says that the request which led here carried data that was not
+	// kept, so that it will have to be sent again.
+	Unsaved bool
+	// Reference finds this event in the operator's log.
+	Reference string
+
+	VerifiedAt    time.Time // [Verified]: when
+	VerifiedUntil time.Time // [Verified]: until when; zero = not said
+
+	// Alternatives is the visible language switch, in the order shown.
+	Alternatives []Alternative
+}
