@@ -1,0 +1,111 @@
+package simulator
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// scope is what a credential may do. A token has the scope of its credential;
+// OneLogin has no scope parameter.
+type scope int
+
+const (
+	scopeNone scope = iota
+	scopeReadAll
+	scopeManageAll
+)
+
+type credential struct {
+	clientID, clientSecret string
+	scope                  scope
+}
+
+func credentials(o Options) []credential {
+	if o.ClientID == "" {
+		o.ClientID = "demo-client"
+	}
+	if o.ClientSecret == "" {
+		o.ClientSecret = "demo-secret"
+	}
+	list := []credential{{o.ClientID, o.ClientSecret, scopeManageAll}}
+	if o.ReadOnlyClientID != "" {
+		list = append(list, credential{o.ReadOnlyClientID, o.ReadOnlyClientSecret, scopeReadAll})
+	}
+	return list
+}
+
+// credential returns the credential with this id and secret.
+func (s *Simulator) credential(clientID, clientSecret string) (credential, bool) {
+	for _, c := range s.credentials {
+		sameSecret := subtle.ConstantTimeCompare([]byte(c.clientSecret), []byte(clientSecret)) == 1
+		if c.clientID == clientID && sameSecret {
+			return c, true
+		}
+	}
+	return credential{}, false
+}
+
+// bearerForm covers the four spellings in use: with a colon, with a space, with
+// both, and in any case.
+var bearerForm = regexp.MustCompile(`(?i)^bearer[: ]\s*(.+)$`)
+
+// bearer returns the access token of an Authorization header. It does not
+// check that the token exists.
+func bearer(header string) (accessToken string, ok bool) {
+	match := bearerForm.FindStringSubmatch(header)
+	if match == nil {
+		return "", false
+	}
+	return match[1], true
+}
+
+// clientForm is OneLogin's own way to send a credential. The space after the
+// comma is optional.
+var clientForm = regexp.MustCompile(`^client_id:\s*([^,\s]+)\s*,\s*client_secret:\s*(\S+)$`)
+
+// clientCredential returns the id and secret of an Authorization header, in
+// OneLogin's form or as HTTP Basic. It does not check them.
+func clientCredential(header string) (clientID, clientSecret string, ok bool) {
+	if match := clientForm.FindStringSubmatch(header); match != nil {
+		return match[1], match[2], true
+	}
+	scheme, encoded, found := strings.Cut(header, " ")
+	if !found || !strings.EqualFold(scheme, "Basic") {
+		return "", "", false
+	}
+	plain, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", "", false
+	}
+	return strings.Cut(string(plain), ":")
+}
+
+// authorization returns the only Authorization header, or "" when there is
+// none or more than one.
+func authorization(h http.Header) string {
+	if values := h.Values("Authorization"); len(values) == 1 {
+		return values[0]
+	}
+	return ""
+}
+
+// redactedAuthorization keeps the form of the header and hides its secrets.
+func redactedAuthorization(header string) string {
+	if header == "" {
+		return ""
+	}
+	if match := clientForm.FindStringSubmatch(header); match != nil {
+		return "client_id:" + match[1] + ", client_secret:" + redacted
+	}
+	form, _, found := strings.Cut(header, " ")
+	if !found {
+		form, _, _ = strings.Cut(header, ":")
+	}
+	return form + " " + redacted
+}
+
+// authorized reports whether the caller sent any Authorization header.
+func (c *call) authorized() bool { return len(c.request.Header.Values("Authorization")) > 0 }

@@ -1,0 +1,113 @@
+package simulator
+
+import (
+	"sync"
+	"time"
+)
+
+// Options configure a [Simulator]. The zero value gives the demo people, one
+// credential with every right, and the default behaviour.
+type Options struct {
+	// ClientID and ClientSecret are the API credential with the scope
+	// Manage All. Default "demo-client" and "demo-secret".
+	ClientID, ClientSecret string
+
+	// ReadOnlyClientID and ReadOnlyClientSecret are a second credential with
+	// the scope Read All: it may look users up, and is forbidden everything
+	// about MFA. Empty: there is none.
+	ReadOnlyClientID, ReadOnlyClientSecret string
+
+	// Users are the people that exist. Nil: [DemoUsers].
+	Users []User
+
+	// Switches are the deviations to begin with. Zero: the default behaviour.
+	Switches Switches
+}
+
+// Simulator is one simulated OneLogin account. All methods are safe for
+// concurrent use. It starts no goroutine and needs no closing.
+type Simulator struct {
+	credentials []credential // fixed after New
+
+	// mu guards everything below. It is never held while a call is slow.
+	mu            sync.Mutex
+	offset        time.Duration // what Advance added to time.Now
+	switches      Switches
+	switchedCalls int // calls that met switches since they last changed
+	people        []*person
+	accessTokens  map[string]accessToken // by client id
+	verifications []*verification        // oldest first
+	sent          []sentMessage
+	history       []Request
+	calls         map[string]int
+	lastID        int64
+}
+
+// New returns a simulator. It panics if o.Switches holds a value that no
+// switch knows, because that is a mistake in the calling test.
+func New(o Options) *Simulator {
+	mustBeValid(o.Switches)
+	s := &Simulator{
+		credentials:  credentials(o),
+		switches:     o.Switches,
+		accessTokens: map[string]accessToken{},
+		calls:        map[string]int{},
+		lastID:       9000,
+	}
+	users := o.Users
+	if users == nil {
+		users = DemoUsers()
+	}
+	for _, u := range users {
+		s.AddUser(u)
+	}
+	return s
+}
+
+// SetSwitches changes the switches and starts the counts of Switches.Times and
+// Switches.Edge429 afresh. It panics if the result holds a value that no
+// switch knows.
+func (s *Simulator) SetSwitches(change func(*Switches)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.switches
+	change(&next)
+	mustBeValid(next)
+	s.switches, s.switchedCalls = next, 0
+}
+
+// Switches returns the switches as they are now.
+func (s *Simulator) Switches() Switches {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.switches
+}
+
+// Advance moves the simulator's clock forward by d, which expires
+// verifications and access tokens and changes the codes of authenticators.
+// A negative d moves it back.
+func (s *Simulator) Advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offset += d
+}
+
+// Now returns the simulator's time: time.Now plus what Advance added.
+func (s *Simulator) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now()
+}
+
+// Reset forgets verifications, messages, history and counts. Users, access
+// tokens, switches and the clock stay as they are.
+func (s *Simulator) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verifications, s.sent, s.history = nil, nil, nil
+	s.calls = map[string]int{}
+	s.switchedCalls = 0
+}
+
+// now is Now for callers that hold mu.
+func (s *Simulator) now() time.Time { return time.Now().Add(s.offset) }

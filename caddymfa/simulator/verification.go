@@ -1,0 +1,89 @@
+package simulator
+
+import "time"
+
+// status is OneLogin's word for where a verification stands. expired is never
+// sent; a switch decides what is said instead.
+type status string
+
+const (
+	pending  status = "pending"
+	accepted status = "accepted"
+	rejected status = "rejected"
+	expired  status = "expired"
+)
+
+// event is something that happens to a verification.
+type event int
+
+const (
+	looked    event = iota // somebody asks how it stands
+	rightCode              // the right code arrives
+	wrongCode              // any other code arrives
+	approved               // the person approves, opens the link, keys in the right number
+	denied                 // the person denies, or keys in the wrong number
+)
+
+// verification is one attempt to prove something with one device.
+type verification struct {
+	id                   string
+	userID               int64
+	username             string
+	device               Device
+	clientID             string // who asked
+	code                 string // what was sent, or must be keyed in; empty where the device shows codes
+	status               status
+	wrongCodes           int
+	createdAt, expiresAt time.Time
+}
+
+// after returns the status and the count of wrong codes that follow from e at
+// time now. A verification that is past its deadline is expired whatever e is,
+// and one that is decided never changes. allowed wrong codes reject it.
+//
+//	          right code, approved
+//	pending ───────────────────────▶ accepted
+//	   │     denied, too many wrong codes
+//	   ├───────────────────────────▶ rejected
+//	   │     deadline
+//	   └───────────────────────────▶ expired
+func (v *verification) after(e event, now time.Time, allowed int) (status, int) {
+	if v.status == pending && !now.Before(v.expiresAt) {
+		return expired, v.wrongCodes
+	}
+	switch v.status {
+	case pending:
+		switch e {
+		case rightCode, approved:
+			return accepted, v.wrongCodes
+		case denied:
+			return rejected, v.wrongCodes
+		case wrongCode:
+			if v.wrongCodes+1 >= allowed {
+				return rejected, v.wrongCodes + 1
+			}
+			return pending, v.wrongCodes + 1
+		case looked:
+			return pending, v.wrongCodes
+		}
+	case accepted, rejected, expired:
+		return v.status, v.wrongCodes
+	}
+	panic("simulator: unknown status or event")
+}
+
+// apply lets e happen and returns the status that follows.
+func (v *verification) apply(e event, now time.Time, allowed int) status {
+	v.status, v.wrongCodes = v.after(e, now, allowed)
+	return v.status
+}
+
+// defaultTries is how many wrong codes reject a verification.
+const defaultTries = 5
+
+func (w Switches) allowedTries() int {
+	if w.Tries > 0 {
+		return w.Tries
+	}
+	return defaultTries
+}
