@@ -1,0 +1,84 @@
+package onelogin
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Client talks to one OneLogin tenant with one API credential. It is safe for
+// concurrent use and keeps one access token for all callers.
+type Client struct {
+	baseURL   string
+	transport http.RoundTripper
+	timeout   time.Duration
+	observe   func(Call)
+	tokens    *accessTokens
+	end       context.CancelFunc
+}
+
+// New returns a client. It makes no request: a wrong credential shows at the
+// first call. Errors name the field that is wrong and never its secret value.
+func New(config Config) (*Client, error) {
+	baseURL, err := BaseURL(config.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("onelogin: %w", err)
+	}
+	if err := checkCredential(config.ClientID, config.ClientSecret); err != nil {
+		return nil, fmt.Errorf("onelogin: %w", err)
+	}
+	c := &Client{baseURL: baseURL, transport: config.Transport, timeout: config.Timeout, observe: config.Observe}
+	if c.transport == nil {
+		c.transport = newTransport()
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	lifetime, end := context.WithCancel(context.Background())
+	c.end = end
+	c.tokens = &accessTokens{
+		fetch: func(credential credential) (accessToken, error) {
+			ctx, cancel := context.WithTimeout(lifetime, c.timeout)
+			defer cancel()
+			return c.fetchAccessToken(ctx, credential)
+		},
+	}
+	c.SetCredentials(config.ClientID, config.ClientSecret)
+	return c, nil
+}
+
+// SetCredentials makes all further calls use this API credential. If it
+// differs from the present one the access token held is dropped, and a fetch
+// under way with the old credential is not kept. A credential that OneLogin
+// does not accept shows at the next call.
+func (c *Client) SetCredentials(clientID, clientSecret string) {
+	c.tokens.setCredential(clientID, clientSecret)
+}
+
+// Close ends an access token fetch that may be under way and closes idle
+// connections. The client must not be used afterwards. The access token is not
+// revoked: OneLogin hands the same one to every holder of the credential.
+func (c *Client) Close() {
+	c.end()
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    5 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           32,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}

@@ -1,0 +1,132 @@
+package onelogin
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// defaultTimeout is the limit of one call when Config names none.
+const defaultTimeout = 10 * time.Second
+
+var (
+	tenantPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+	hostPattern   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+	portPattern   = regexp.MustCompile(`^([1-9][0-9]{0,4})?$`)
+)
+
+// Config says which tenant to talk to and how. BaseURL, ClientID and
+// ClientSecret are required.
+type Config struct {
+	// BaseURL is the tenant's address. [New] takes what [BaseURL] takes.
+	BaseURL string
+
+	// ClientID and ClientSecret are the API credential. Verifications need one
+	// with the scope Manage All (docs/onelogin.md, Scopes).
+	ClientID     string
+	ClientSecret string
+
+	// Transport carries the requests. Nil selects a private one: TLS 1.2 or
+	// newer, proxies as the environment says. A transport given here must see
+	// to its own TLS rules.
+	Transport http.RoundTripper
+
+	// Timeout bounds one call of a method, all its tries and waits included.
+	// Zero or less selects 10 seconds. The caller's context can only shorten it.
+	Timeout time.Duration
+
+	// Observe, if not nil, is told of every HTTP request after it ended. It
+	// runs on the calling goroutine, possibly on many at once, and must be quick.
+	Observe func(Call)
+}
+
+// Call describes one HTTP request that was made, for logs and metrics. It
+// holds nothing secret and no personal data.
+type Call struct {
+	Op         string        // "activate", "verify", "poll", "list devices", "find user", "get user" or "access token"
+	StatusCode int           // 0 if no answer came
+	RequestID  string        // OneLogin's X-Request-Id, "" if it sent none that we can read
+	Duration   time.Duration // until the whole answer was read
+	Err        error         // why there is no whole answer; nil for every answer, 5xx too
+}
+
+// BaseURL returns the base URL for tenant, without a trailing slash. Tenant is
+// either a OneLogin subdomain ("acme" gives https://acme.onelogin.com) or a
+// full URL: https, or http where the host is this machine (localhost or a
+// loopback address), optionally with a path prefix. User names, queries,
+// fragments and odd paths are errors.
+//
+// It does not check that the host belongs to OneLogin or exists.
+func BaseURL(tenant string) (string, error) {
+	if tenantPattern.MatchString(tenant) {
+		return "https://" + strings.ToLower(tenant) + ".onelogin.com", nil
+	}
+	if !strings.Contains(tenant, "://") {
+		return "", errors.New(`base URL: want a subdomain such as "acme" or a full URL such as "https://acme.onelogin.com"`)
+	}
+	u, err := url.Parse(tenant)
+	if err != nil {
+		return "", errors.New("base URL: not a URL") // the cause would repeat a password in it
+	}
+	if err := checkBaseURL(u); err != nil {
+		return "", fmt.Errorf("base URL: %w", err)
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimSuffix(u.Path, "/"), nil
+}
+
+func checkBaseURL(u *url.URL) error {
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("the scheme must be https")
+	case u.User != nil:
+		return errors.New("no user name or password allowed")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(u.String(), "#"):
+		return errors.New("no query or fragment allowed")
+	case !validHost(u):
+		return errors.New("the host is not a host name or an IP address")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return errors.New("http is allowed for this machine only, use https")
+	case !plainPath(u):
+		return errors.New("the path must be plain, without dots, doubled slashes or escapes")
+	}
+	return nil
+}
+
+func validHost(u *url.URL) bool {
+	host := u.Hostname()
+	address, err := netip.ParseAddr(host)
+	validAddress := err == nil && address.Zone() == ""
+	return (validAddress || hostPattern.MatchString(host)) && portPattern.MatchString(u.Port()) && !strings.HasSuffix(u.Host, ":")
+}
+
+func loopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+}
+
+func plainPath(u *url.URL) bool {
+	prefix := strings.TrimSuffix(u.Path, "/")
+	return prefix == "" || (u.EscapedPath() == u.Path && path.Clean(prefix) == prefix)
+}
+
+// checkCredential refuses what cannot travel in the header that carries both
+// values (docs/onelogin.md, Authentication). The texts never show the values.
+func checkCredential(clientID, clientSecret string) error {
+	if !headerWord(clientID) {
+		return errors.New("client id: want printable ASCII without spaces and commas")
+	}
+	if !headerWord(clientSecret) {
+		return errors.New("client secret: want printable ASCII without spaces and commas")
+	}
+	return nil
+}
+
+func headerWord(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' })
+}

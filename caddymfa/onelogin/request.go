@@ -1,0 +1,142 @@
+package onelogin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	// maxBody bounds what is read of an answer. A full page of users is about
+	// 50 KiB.
+	maxBody = 256 << 10
+
+	// userAgent is fixed: no text of a user or an operator goes into headers.
+	userAgent = "caddymfa"
+)
+
+// request is one call of the API, before it meets an access token.
+type request struct {
+	op     string // for errors and observers
+	method string
+	path   string // below the base URL; ids in it are validated by the caller
+	query  url.Values
+	body   any // nil: none
+}
+
+// answer is an HTTP answer that was read whole, whatever its status.
+type answer struct {
+	status     int
+	body       []byte
+	requestID  string
+	retryAfter string
+}
+
+// lookup sends a request that changes nothing, and tries again when OneLogin
+// is busy.
+func (c *Client) lookup(ctx context.Context, r request) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return retry(ctx, func() (answer, error) { return c.authorized(ctx, r) })
+}
+
+// submit sends a request that must not be repeated, because it sends a
+// message, counts as a try, or is repeated by its caller.
+func (c *Client) submit(ctx context.Context, r request) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.authorized(ctx, r)
+}
+
+// authorized sends r once, and a second time only if the first was refused
+// for an access token that proved to be dead: OneLogin hands out the same
+// access token as long as it lives, so only a different one is proof. The
+// same one means that the 401 spoke of something else, and it stands
+// (docs/onelogin.md, Dead access tokens).
+func (c *Client) authorized(ctx context.Context, r request) (answer, error) {
+	used, err := c.tokens.current(ctx, "")
+	if err != nil {
+		return answer{}, err
+	}
+	first, err := c.once(ctx, r, "Bearer "+used)
+	if err != nil || !first.doubtsAccessToken() {
+		return first, err
+	}
+	newest, err := c.tokens.current(ctx, used)
+	if err != nil {
+		return answer{}, err
+	}
+	if newest == used {
+		return first, nil
+	}
+	return c.once(ctx, r, "Bearer "+newest)
+}
+
+// once makes exactly one HTTP request and reports it to the observer.
+func (c *Client) once(ctx context.Context, r request, authorization string) (answer, error) {
+	started := time.Now()
+	a, err := c.exchange(ctx, r, authorization)
+	if c.observe != nil {
+		c.observe(Call{Op: r.op, StatusCode: a.status, RequestID: a.requestID, Duration: time.Since(started), Err: err})
+	}
+	return a, err
+}
+
+// exchange asks the transport directly. An http.Client would follow redirects
+// with the bearer, keep cookies, and put the URL, which names the user, into
+// its errors.
+func (c *Client) exchange(ctx context.Context, r request, authorization string) (answer, error) {
+	req, err := c.encode(ctx, r, authorization)
+	if err != nil {
+		return answer{}, &Error{Op: r.op, Message: classUnsendable, Err: err}
+	}
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, lost(ctx, r.op, answer{}, err)
+	}
+	defer res.Body.Close()
+	a := answer{
+		status:     res.StatusCode,
+		requestID:  readRequestID(res.Header),
+		retryAfter: res.Header.Get("Retry-After"),
+	}
+	a.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err != nil {
+		return a, lost(ctx, r.op, a, err)
+	}
+	if len(a.body) > maxBody {
+		return a, a.problem(r.op, classTooLarge)
+	}
+	return a, nil
+}
+
+func (c *Client) encode(ctx context.Context, r request, authorization string) (*http.Request, error) {
+	var body io.Reader
+	if r.body != nil {
+		encoded, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(encoded)
+	}
+	target := c.baseURL + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", authorization)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	// Asked for by name, so that no transport unpacks an answer behind our
+	// back: the limit on the body then counts the bytes we parse.
+	req.Header.Set("Accept-Encoding", "identity")
+	return req, nil
+}
