@@ -86,7 +86,7 @@ func compileRule(base Requirement, one Rule) (rule, error) {
 	if len(one.Paths) == 0 {
 		return rule{}, errNoPath
 	}
-	compiled := rule{methods: one.Methods, requirement: one.Requirement}
+	compiled := rule{methods: slices.Clone(one.Methods), requirement: one.Requirement}
 	for i, method := range one.Methods {
 		if err := checkMethod(method); err != nil {
 			return rule{}, err

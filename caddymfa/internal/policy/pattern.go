@@ -44,10 +44,9 @@ func parsePattern(text string) (pattern, error) {
 func objection(text, base string) (why, instead string) {
 	switch {
 	case text == "":
-		return "is empty", "/*"
+		return "is empty", ""
 	case strings.Contains(base, "*"):
-		stem := base[:strings.IndexByte(base, '*')]
-		return "has a star that is not a last segment of its own", strings.TrimRight(stem, "/") + "/*"
+		return "has a star that is not a last segment of its own", folder(base)
 	case text[0] != '/':
 		return "does not start with a slash", "/" + text
 	case strings.ContainsAny(text, "?#"):
@@ -72,6 +71,16 @@ func objection(text, base string) (why, instead string) {
 		return "lies in " + ownPrefix + ", where the gateway's own pages are", ""
 	}
 	return "", ""
+}
+
+// folder returns the pattern for the folder before the first star, or "" if
+// there is none: nobody is talked into "/*".
+func folder(base string) string {
+	stem := strings.TrimRight(base[:strings.IndexByte(base, '*')], "/")
+	if stem == "" {
+		return ""
+	}
+	return stem + "/*"
 }
 
 // matchesExactly is the test of an exempt pattern: canonical is a path as

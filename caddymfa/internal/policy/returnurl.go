@@ -55,19 +55,24 @@ func printable(s string) bool {
 }
 
 // harmless reports whether a decoded path has neither a backslash nor a control
-// character.
+// character, nor a space where a browser might take the next slash for the
+// first.
 func harmless(path string) bool {
-	return !strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' })
+	return !strings.HasPrefix(path, "/ ") &&
+		!strings.ContainsFunc(path, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' })
 }
 
 // staysHere reports whether no reading of path begins like another host or lies
 // in the gateway's own prefix.
 func staysHere(path string) bool {
+	if UnderPrefix(path, ownPrefix) {
+		return false
+	}
 	if plain(path) {
-		return !UnderPrefix(path, ownPrefix)
+		return true
 	}
 	all, complete := readings(path)
 	return complete && !slices.ContainsFunc(all, func(reading string) bool {
 		return strings.HasPrefix(reading, "//") || strings.HasPrefix(reading, `/\`)
-	}) && !UnderPrefix(path, ownPrefix)
+	})
 }

@@ -15,10 +15,10 @@ type step func(path string) string
 // structural returns the steps that a path which can be read in one way is not
 // changed by. fold is not among them: letters with accents are common in paths
 // and the reading without them is far-fetched.
-func structural() [10]step {
+func structural() [11]step {
 	return [...]step{
 		decode, decodeU, overlong, dropInvisible, backslashes, dropParameters,
-		trimSegments, mergeSlashes, resolveDots, dropOrigin,
+		trimSegments, mergeSlashes, resolveDots, dropClimbs, dropOrigin,
 	}
 }
 
@@ -281,6 +281,10 @@ func resolveDots(s string) string {
 	}
 	return strings.Join(kept, "/")
 }
+
+// dropClimbs deletes "../" wherever it stands, as filters do that forget what
+// the deletion joins: "....//" becomes "../".
+func dropClimbs(s string) string { return strings.ReplaceAll(s, "../", "") }
 
 // dropOrigin removes scheme and host from "http://host/x" and "//host/x", and
 // gives a path without a leading slash one.
