@@ -43,14 +43,18 @@ func rooms() []room {
 		suite    = "caddymfa/internal/session/sessiontest"
 		stepup   = "caddymfa/internal/stepup"
 		handler  = "caddymfa"
+
+		legacyApp = "cmd/demo/intranet"
+		certmagic = "github.com/caddyserver/certmagic" // Caddy's storage
 	)
 	return []room{
 		{0, onelogin, nil, []string{"golang.org/x/sync", "golang.org/x/time/rate"}},
 		{0, simulator, nil, nil},
-		{0, policy, nil, nil},
+		{0, policy, nil, []string{"golang.org/x/text/unicode/norm"}},
 		{0, page, nil, []string{"golang.org/x/text"}},
 		{0, identity, nil, nil},
 		{0, seal, nil, nil},
+		{0, legacyApp, nil, nil},
 
 		{1, session, nil, nil},
 
@@ -60,21 +64,17 @@ func rooms() []room {
 
 		{3, handler,
 			[]string{onelogin, policy, page, identity, seal, session, memory, stepup},
-			[]string{caddy, "go.uber.org/zap"}},
+			[]string{caddy, certmagic, "go.uber.org/zap"}},
 
 		{4, "", []string{handler}, nil},
 		{4, "cmd/caddy", []string{handler}, []string{caddy}},
-		{4, "cmd/demo", []string{handler, simulator}, []string{caddy}},
+		{4, "cmd/demo", []string{handler, simulator, legacyApp}, []string{caddy}},
 		{4, "cmd/oneloginsim", []string{simulator}, nil},
 	}
 }
 
-// testLibs may be imported by every room's tests, browserLibs also by tests
-// that may import Caddy.
-var (
-	testLibs    = []string{"pgregory.net/rapid", "go.uber.org/goleak"}
-	browserLibs = []string{"github.com/chromedp"}
-)
+// testLibs are what tests may import in every room: models, leaks, a browser.
+var testLibs = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp"}
 
 // A pkg is what go list says of one package.
 type pkg struct {
@@ -178,8 +178,7 @@ func checkCode(r room, p pkg, report func(string, ...any)) {
 func checkTests(r room, p pkg, reach map[string][]string, report func(string, ...any)) {
 	for _, to := range slices.Concat(p.TestImports, p.XTestImports) {
 		far := append([]string{to}, reach[short(to)]...)
-		ours := below(to, module)
-		if !standard(to) && !ours && !r.uses(to) && !anyBelow(to, testLibs) && (!r.knowsCaddy() || !anyBelow(to, browserLibs)) {
+		if !standard(to) && !below(to, module) && !r.uses(to) && !anyBelow(to, testLibs) {
 			report("the tests of %q import %s, which tests do not", r.path, to)
 		}
 		if !r.knowsCaddy() && reaches(far, caddy) {
