@@ -25,15 +25,15 @@ var (
 //
 // It drops control, direction and invisible characters, joins runs of white
 // space, masks what looks like a phone number (the last 2 digits stay) or a
-// mail address (the last 3 characters stay), and cuts to 40 characters. It does
+// mail address (the last 4 characters stay), and cuts to 40 characters. It does
 // not escape HTML. Cleaning twice changes nothing.
 func Clean(name string) string {
 	name = visible(name)
 	name = emailAddress.ReplaceAllStringFunc(name, func(address string) string {
-		return "•••@•••" + lastRunes(address, 3)
+		return "•••@•••" + lastRunes(address, 4)
 	})
 	name = phoneNumber.ReplaceAllStringFunc(name, func(number string) string {
-		return "•••• " + lastRunes(number, 2)
+		return "••••" + lastRunes(number, 2)
 	})
 	return cut(name, maxName)
 }

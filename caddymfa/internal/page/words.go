@@ -1,0 +1,131 @@
+package page
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/feature/plural"
+)
+
+var (
+	placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+	optional    = regexp.MustCompile(`\[[^\]]*\]`)
+)
+
+// part is a piece of a sentence. Names are set apart from our own words so that
+// their writing direction cannot turn the sentence around.
+type part struct {
+	Text string
+	Name bool
+}
+
+// phrase is a sentence of the catalogue with its values filled in.
+type phrase []part
+
+// String is the sentence without markup, for titles and attributes.
+func (p phrase) String() string {
+	var b strings.Builder
+	for _, piece := range p {
+		b.WriteString(piece.Text)
+	}
+	return b.String()
+}
+
+// Say is the text under key, about the factor in use. A key that is missing is
+// an error, never a blank.
+func (v *view) Say(key string) (phrase, error) { return v.say(key, v.Current) }
+
+// say fills in the placeholders. A part of the text in [brackets] is left out
+// if one of its placeholders has no value.
+func (v *view) say(key string, about Factor) (phrase, error) {
+	text, ok := v.texts[key]
+	if !ok {
+		return nil, fmt.Errorf("no text %q in language %v", key, v.Lang)
+	}
+	text = optional.ReplaceAllStringFunc(text, func(group string) string {
+		for _, name := range placeholder.FindAllString(group, -1) {
+			if v.value(name, about).Text == "" {
+				return ""
+			}
+		}
+		return group[1 : len(group)-1]
+	})
+	var filled phrase
+	for at := placeholder.FindStringIndex(text); at != nil; at = placeholder.FindStringIndex(text) {
+		filled = append(filled, part{Text: text[:at[0]]}, v.value(text[at[0]:at[1]], about))
+		text = text[at[1]:]
+	}
+	return append(filled, part{Text: text}), nil
+}
+
+// value is what a placeholder of the catalogue stands for.
+func (v *view) value(name string, about Factor) part {
+	switch name {
+	case "{site}":
+		return part{v.Site, true}
+	case "{user}":
+		return part{v.User, true}
+	case "{name}":
+		return v.nameOf(about)
+	case "{lasts}":
+		return part{Text: v.words(v.LastsFor)}
+	case "{expires}":
+		return part{Text: v.words(v.ExpiresIn)}
+	case "{resend}":
+		return part{Text: v.words(v.ResendIn)}
+	case "{retry}":
+		return part{Text: v.words(v.RetryAfter)}
+	case "{tries}":
+		return part{Text: v.count("tries", int64(v.TriesLeft))}
+	}
+	return part{Text: name}
+}
+
+// nameOf falls back to a word for the kind of device.
+func (v *view) nameOf(f Factor) part {
+	if name := Clean(f.Name); name != "" {
+		return part{name, true}
+	}
+	return part{Text: v.texts["device."+v.sort(f)]}
+}
+
+// words says a duration as people do: "8 hours", "about 2 minutes". It is ""
+// for none.
+func (v *view) words(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	n, unit, name := int64(0), time.Minute, "minutes"
+	switch {
+	case d < time.Minute:
+		// Rounded up to five seconds: nobody should press too early.
+		n, unit, name = int64((d+5*time.Second-1)/(5*time.Second))*5, time.Second, "seconds"
+	case d >= 48*time.Hour:
+		unit, name = 24*time.Hour, "days"
+	case d%time.Hour == 0, d >= 2*time.Hour:
+		unit, name = time.Hour, "hours"
+	}
+	if n == 0 {
+		n = int64(d.Round(unit) / unit)
+	}
+	text := v.count("duration."+name, n)
+	if time.Duration(n)*unit == d {
+		return text
+	}
+	return strings.ReplaceAll(v.texts["duration.about"], "{duration}", text)
+}
+
+// count says n things in the right grammatical number (CLDR plural rules).
+func (v *view) count(key string, n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	form := key + ".other"
+	if plural.Cardinal.MatchPlural(v.Lang, int(n), 0, 0, 0, 0) == plural.One {
+		form = key + ".one"
+	}
+	return strings.ReplaceAll(v.texts[form], "{count}", strconv.FormatInt(n, 10))
+}
