@@ -82,10 +82,17 @@ func (a *area) makeRoom() {
 	}
 }
 
+// nameBytes is the length of a name.
+const nameBytes = len(session.Key{}.Sum)
+
+// name is what key is called within its shard. The kind is not part of it:
+// each kind has its own area.
+func name(key session.Key) string { return string(key.Sum[:]) }
+
 // get returns the entry, or nil where there is none at now. go-cache counts
 // from the moment of storing; the entry's own deadline is the exact one.
 func (sh *shard) get(key session.Key, now time.Time) entry {
-	item, found := sh.cache.Get(string(key.Sum[:]))
+	item, found := sh.cache.Get(name(key))
 	if !found {
 		return nil
 	}
@@ -98,33 +105,33 @@ func (sh *shard) get(key session.Key, now time.Time) entry {
 
 // newRecord returns a record with a version that this shard, and so this key,
 // has not had before. The caller holds mu.
-func (sh *shard) newRecord(value string, expires time.Time) *record {
+func (sh *shard) newRecord(key session.Key, value string, expires time.Time) *record {
 	sh.version++
-	return &record{value: value, version: sh.version, expires: expires.UnixNano()}
+	return &record{stored: name(key) + value, version: sh.version, expires: expires.UnixNano()}
 }
 
-// insert stores an entry under a key that get found free. The caller holds mu.
-func (sh *shard) insert(key session.Key, e entry, now time.Time) error {
-	sh.remove(key) // it may be expired and still there, and counted
+// insert stores an entry under a name that get found free. The caller holds mu.
+func (sh *shard) insert(name string, e entry, now time.Time) error {
+	sh.remove(name) // it may be expired and still there, and counted
 	if sh.area.used.Add(1) > sh.area.limit {
 		sh.area.used.Add(-1)
 		return session.ErrFull
 	}
-	sh.set(key, e, now)
+	sh.set(name, e, now)
 	return nil
 }
 
 // set stores e. To go-cache an entry is gone after its deadline, to us from
 // its deadline on: one nanosecond less makes both agree. The caller holds mu.
-func (sh *shard) set(key session.Key, e entry, now time.Time) {
+func (sh *shard) set(name string, e entry, now time.Time) {
 	left := time.Duration(e.deadline() - now.UnixNano())
-	sh.cache.Set(string(key.Sum[:]), e, max(left-1, 1))
+	sh.cache.Set(name, e, max(left-1, 1))
 }
 
 // remove drops the entry, if there is one. The caller holds mu.
-func (sh *shard) remove(key session.Key) {
+func (sh *shard) remove(name string) {
 	before := sh.cache.ItemCount()
-	sh.cache.Delete(string(key.Sum[:]))
+	sh.cache.Delete(name)
 	sh.area.used.Add(int64(sh.cache.ItemCount() - before))
 }
 
