@@ -1,0 +1,120 @@
+// Package stepup runs challenges: it asks one user to prove themselves with one
+// of their OneLogin factors, from the choice of a device to the verdict, within
+// limits that no new tab, browser or challenge resets.
+//
+// [Engine] is all there is to it. Its methods are the steps of a challenge, and
+// each of them answers with a [Result]. A refusal is a value in the result. An
+// error means that OneLogin or the store could not tell; the challenge is not
+// verified then and the caller keeps its gate shut.
+//
+// The package knows neither HTTP nor Caddy. docs/challenge.md describes it.
+package stepup
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+)
+
+// How a user's name at the site becomes a user at OneLogin, for
+// [Config.Lookup].
+const (
+	LookupUsername = "username" // the exact username, or the email address if there is an @ in it
+	LookupEmail    = "email"    // the email address
+	LookupID       = "id"       // OneLogin's user id
+)
+
+// Config is what an [Engine] works with.
+type Config struct {
+	// Client asks OneLogin. Required. The engine does not close it.
+	Client *onelogin.Client
+
+	// Store keeps challenges, counters and used codes. Required. Engines on
+	// one store share them.
+	Store session.Store
+
+	// Limits bound tries, sends and time. Fields that are zero take their
+	// value from [DefaultLimits].
+	Limits Limits
+
+	// Pepper keys the memory of used codes, so that codes cannot be guessed
+	// out of a dump of the store. Engines on one store need the same one.
+	Pepper [32]byte
+
+	// Lookup is how users are found at OneLogin: one of the Lookup constants.
+	// Default: [LookupUsername].
+	Lookup string
+
+	// Observe is told every event. It is called from the step that made the
+	// event, so it must be quick. Nil: nobody is told.
+	Observe func(Event)
+}
+
+// Engine runs challenges. All methods may be called concurrently.
+//
+// A challenge is named by [Demand.Nonce] and belongs to the browser that holds
+// its cookie value. Every step checks both, the user and the site.
+type Engine struct {
+	client    *onelogin.Client
+	store     session.Store
+	limits    Limits
+	pepper    [32]byte
+	observe   func(Event)
+	directory *directory
+	changes   broadcaster
+
+	// live ends when the engine is closed; polling counts the pollers, which
+	// end with it.
+	live    context.Context
+	stop    context.CancelFunc
+	polling sync.WaitGroup
+
+	// mu guards closed and pollers.
+	mu      sync.Mutex
+	closed  bool
+	pollers map[string]struct{} // by verification id
+}
+
+// stepTime bounds what one step may spend at OneLogin and the store after it
+// has left the client's own context.
+const stepTime = 30 * time.Second
+
+// New returns an engine. Close it when it is no longer used.
+func New(config Config) *Engine {
+	live, stop := context.WithCancel(context.Background())
+	observe := config.Observe
+	if observe == nil {
+		observe = func(Event) {}
+	}
+	return &Engine{
+		client:    config.Client,
+		store:     config.Store,
+		limits:    config.Limits.orDefault(),
+		pepper:    config.Pepper,
+		observe:   observe,
+		directory: newDirectory(config.Client, config.Lookup),
+		live:      live,
+		stop:      stop,
+		pollers:   make(map[string]struct{}),
+	}
+}
+
+// Close stops watching pushes and waits until that has ended. Challenges stay
+// in the store: another engine on it carries them on. Close may be called more
+// than once.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.stop()
+	e.polling.Wait()
+}
+
+// detach returns a context for a step that must be carried through once it has
+// begun: it outlives the client's request, but not stepTime.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+}
