@@ -75,7 +75,7 @@ func (s *accessTokens) refresh(credential credential, doubted string) (value str
 			value, err = "", &Error{Op: "access token", Message: classUnsendable, Err: fmt.Errorf("panic: %T", p)}
 		}
 	}()
-	if value, err, settled := s.settled(credential, doubted); settled {
+	if value, settled, err := s.settled(credential, doubted); settled {
 		return value, err
 	}
 	fetched, err := s.fetch(credential)
@@ -86,20 +86,20 @@ func (s *accessTokens) refresh(credential credential, doubted string) (value str
 // settled returns what earlier fetches tell, if that will do. A failed fetch
 // counts for a moment if it was a refusal of the credential or if a 401 asks
 // again; in other cases the first call after an outage shall get through.
-func (s *accessTokens) settled(credential credential, doubted string) (value string, err error, settled bool) {
+func (s *accessTokens) settled(credential credential, doubted string) (value string, settled bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	forced := doubted != ""
 	switch {
 	case credential.generation != s.credential.generation:
-		return "", nil, false
+		return "", false, nil
 	case s.held.usable(now) && s.held.value != doubted:
-		return s.held.value, nil, true
+		return s.held.value, true, nil
 	case s.failure != nil:
-		return "", s.failure, now.Sub(s.failedAt) < settleTime && (forced || final(s.failure))
+		return "", now.Sub(s.failedAt) < settleTime && (forced || final(s.failure)), s.failure
 	default:
-		return doubted, nil, forced && s.held.usable(now) && now.Sub(s.recheckedAt) < settleTime
+		return doubted, forced && s.held.usable(now) && now.Sub(s.recheckedAt) < settleTime, nil
 	}
 }
 

@@ -108,7 +108,7 @@ func successful(status object) bool {
 	_, isText := status["message"].(string)
 	return (isText || status["message"] == nil) &&
 		spelledExactly(status, "type", "code", "error", "message") &&
-		strings.ToLower(text(status["type"])) == "success" && // Unicode folding would take ſ for s
+		strings.ToLower(text(status["type"])) == "success" && // EqualFold would take ſ for s
 		status["code"] == json.Number("200") &&
 		status["error"] == false
 }
