@@ -35,6 +35,7 @@ type verification struct {
 	status               status
 	wrongCodes           int
 	createdAt, expiresAt time.Time
+	decidedAt            time.Time // when the status last changed
 }
 
 // after returns the status and the count of wrong codes that follow from e at
@@ -74,7 +75,11 @@ func (v *verification) after(e event, now time.Time, allowed int) (status, int) 
 
 // apply lets e happen and returns the status that follows.
 func (v *verification) apply(e event, now time.Time, allowed int) status {
+	before := v.status
 	v.status, v.wrongCodes = v.after(e, now, allowed)
+	if v.status != before {
+		v.decidedAt = now
+	}
 	return v.status
 }
 
