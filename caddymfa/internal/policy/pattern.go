@@ -31,10 +31,9 @@ func parsePattern(text string) (pattern, error) {
 	if why == "" {
 		return pattern{text: text, base: base, below: below}, nil
 	}
-	if instead != text && instead != "" {
-		if _, err := parsePattern(instead); err == nil {
-			why += fmt.Sprintf("; did you mean %q?", instead)
-		}
+	again, _ := objection(instead, strings.TrimSuffix(instead, "/*"))
+	if again == "" && instead != "/*" { // nobody is talked into exempting everything
+		why += fmt.Sprintf("; did you mean %q?", instead)
 	}
 	return pattern{}, fmt.Errorf("path pattern %q %s", text, why)
 }
@@ -46,7 +45,8 @@ func objection(text, base string) (why, instead string) {
 	case text == "":
 		return "is empty", ""
 	case strings.Contains(base, "*"):
-		return "has a star that is not a last segment of its own", folder(base)
+		return "has a star that is not a last segment of its own",
+			strings.TrimRight(base[:strings.IndexByte(base, '*')], "/") + "/*"
 	case text[0] != '/':
 		return "does not start with a slash", "/" + text
 	case strings.ContainsAny(text, "?#"):
@@ -71,16 +71,6 @@ func objection(text, base string) (why, instead string) {
 		return "lies in " + ownPrefix + ", where the gateway's own pages are", ""
 	}
 	return "", ""
-}
-
-// folder returns the pattern for the folder before the first star, or "" if
-// there is none: nobody is talked into "/*".
-func folder(base string) string {
-	stem := strings.TrimRight(base[:strings.IndexByte(base, '*')], "/")
-	if stem == "" {
-		return ""
-	}
-	return stem + "/*"
 }
 
 // matchesExactly is the test of an exempt pattern: canonical is a path as

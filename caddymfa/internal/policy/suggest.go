@@ -7,6 +7,9 @@ import "strings"
 // have to change (at least one may). Case does not count; of equally near words
 // the first one wins.
 func Suggest(word string, known []string) (string, bool) {
+	if len(word) > 64 {
+		return "", false // no slip of the finger, and it bounds the work
+	}
 	best, limit := "", max(1, len(word)/3)
 	for _, candidate := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(candidate)); d <= limit {
@@ -19,9 +22,6 @@ func Suggest(word string, known []string) (string, bool) {
 // distance counts the bytes to insert, delete, change or swap with their
 // neighbour to turn a into b (optimal string alignment).
 func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64 // nothing that long is a slip of the finger
-	}
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j

@@ -1,0 +1,154 @@
+package policy_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
+)
+
+const (
+	siteAge  = 8 * time.Hour
+	adminAge = 5 * time.Minute
+)
+
+func compile(t testing.TB, exempt []string, require ...policy.Rule) *policy.Rules {
+	t.Helper()
+	base := policy.Requirement{MaxAge: siteAge, Factors: policy.AnyFactor}
+	rules, err := policy.Compile(base, exempt, require)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
+// adminRule is the rule that the corpora try to get around.
+func adminRule(methods ...string) policy.Rule {
+	return policy.Rule{
+		Methods:     methods,
+		Paths:       []string{"/admin/*"},
+		Requirement: policy.Requirement{MaxAge: adminAge},
+	}
+}
+
+// corpus calls each with every line of a file in testdata and with the family
+// that it belongs to.
+func corpus(t testing.TB, name string, each func(family, line string)) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	family, count := "", 0
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if title, ok := strings.CutPrefix(line, "# "); ok {
+			family = title
+			continue
+		}
+		if line == "" {
+			continue
+		}
+		if plain, err := strconv.Unquote(line); err == nil && line[0] == '"' {
+			line = plain
+		}
+		each(family, line)
+		count++
+	}
+	if count == 0 || family == "" {
+		t.Fatalf("%s: no line in a family", name)
+	}
+}
+
+func TestPathsThatLookExemptAreNot(t *testing.T) {
+	alone := compile(t, []string{"/static/*", "/healthz"})
+	beside := compile(t, []string{"/static/*", "/healthz"}, adminRule())
+	corpus(t, "exempt-lookalikes.txt", func(family, line string) {
+		for _, rules := range []*policy.Rules{alone, beside} {
+			if j := rules.Judge(policy.Request{Method: "GET", Path: line}); j.Exempt || j.Requirement.MaxAge == 0 {
+				t.Errorf("%s: Judge(%q) = %+v, want not exempt", family, line, j)
+			}
+		}
+	})
+}
+
+func TestOddCurrentPathIsNotExempt(t *testing.T) {
+	rules := compile(t, []string{"/static/*", "/healthz"})
+	corpus(t, "exempt-lookalikes.txt", func(family, line string) {
+		_, ordinary := policy.Canonical(line) // only its place is wrong
+		if ordinary || line == "" {
+			return
+		}
+		j := rules.Judge(policy.Request{Method: "GET", Path: "/healthz", Current: line})
+		if j.Exempt || !j.Ambiguous {
+			t.Errorf("%s: Judge(/healthz, now %q) = %+v, want ambiguous", family, line, j)
+		}
+	})
+}
+
+func TestExemptPathsAreExempt(t *testing.T) {
+	rules := compile(t, []string{"/static/*", "/healthz"}, adminRule())
+	corpus(t, "exempt.txt", func(family, line string) {
+		if j := rules.Judge(policy.Request{Method: "GET", Path: line}); !j.Exempt || j.Ambiguous {
+			t.Errorf("%s: Judge(%q) = %+v, want exempt", family, line, j)
+		}
+	})
+}
+
+func TestEverySpellingOfAProtectedPathIsProtected(t *testing.T) {
+	opened := compile(t, []string{"/*"}, adminRule())
+	closed := compile(t, nil, adminRule("POST"))
+	corpus(t, "protected-spellings.txt", func(family, line string) {
+		for _, q := range []policy.Request{
+			{Method: "POST", Path: line},
+			{Method: "POST", Path: "/", Current: line},
+			{Method: "POST", Path: line, Current: "/"},
+			{Method: "FOO", Path: line},
+		} {
+			for _, rules := range []*policy.Rules{opened, closed} {
+				if j := rules.Judge(q); j.Exempt || j.Requirement.MaxAge != adminAge {
+					t.Errorf("%s: Judge(%q) = %+v, want max age %v", family, q, j, adminAge)
+				}
+			}
+		}
+	})
+}
+
+func TestSpellingsOfOwnEndpointsAreRecognised(t *testing.T) {
+	corpus(t, "endpoint-spellings.txt", func(family, line string) {
+		if !policy.UnderPrefix(line, "/.mfa") {
+			t.Errorf("%s: UnderPrefix(%q) = false, want true", family, line)
+		}
+		if path, ok := policy.Canonical(line); ok && strings.HasPrefix(path+"/", "/.mfa/") {
+			t.Errorf("%s: Canonical(%q) = %q, want ambiguous", family, line, path)
+		}
+	})
+}
+
+func TestStrangersAreNotOwnEndpoints(t *testing.T) {
+	corpus(t, "endpoint-strangers.txt", func(family, line string) {
+		if policy.UnderPrefix(line, "/.mfa") {
+			t.Errorf("%s: UnderPrefix(%q) = true, want false", family, line)
+		}
+	})
+}
+
+func TestOpenRedirectsAreRefused(t *testing.T) {
+	corpus(t, "redirects.txt", func(family, line string) {
+		if got, ok := policy.ReturnURL(line); ok || got != "/" {
+			t.Errorf("%s: ReturnURL(%q) = %q, %v, want /, false", family, line, got, ok)
+		}
+	})
+}
+
+func TestGoodTargetsReturnUnchanged(t *testing.T) {
+	corpus(t, "targets.txt", func(family, line string) {
+		if got, ok := policy.ReturnURL(line); !ok || got != line {
+			t.Errorf("%s: ReturnURL(%q) = %q, %v, want it unchanged", family, line, got, ok)
+		}
+	})
+}
