@@ -161,6 +161,9 @@ func (f *fake) client(change ...func(*onelogin.Config)) *onelogin.Client {
 	return client
 }
 
+// advance lets the clock of a synctest bubble run.
+func advance(d time.Duration) { <-time.After(d) }
+
 func fixture(t testing.TB, name string) string {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", name))

@@ -1,0 +1,302 @@
+package onelogin_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+)
+
+var errReset = errors.New("connection reset by peer: secret words")
+
+// operations are the calls that must not be repeated.
+var operations = []struct {
+	op   string
+	call func(ctx context.Context, c *onelogin.Client) error
+}{
+	{"activate", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Activate(ctx, userID, deviceID, time.Minute)
+		return err
+	}},
+	{"verify", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Verify(ctx, verification, "012345")
+		return err
+	}},
+	{"poll", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Poll(ctx, verification)
+		return err
+	}},
+}
+
+func TestOneSendWhateverHappens(t *testing.T) {
+	for _, answer := range []struct {
+		name  string
+		reply reply
+		want  int // StatusCode of the error
+	}{
+		{"429", reply{status: 429, body: "<html>"}, 429},
+		{"429 that asks to come back", reply{status: 429, header: map[string]string{"Retry-After": "1"}}, 429},
+		{"500", reply{status: 500}, 500},
+		{"502", reply{status: 502, body: "<html>"}, 502},
+		{"503", reply{status: 503, header: map[string]string{"Retry-After": "1"}}, 503},
+		{"reset", reply{err: errReset}, 0},
+		{"closed", reply{err: io.ErrUnexpectedEOF}, 0},
+		{"403", reply{status: 403, body: envelopeB("no")}, 403},
+		{"too large", reply{status: 200, body: strings.Repeat(" ", 256<<10+1)}, 200},
+	} {
+		for _, operation := range operations {
+			t.Run(operation.op+" "+answer.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFake(t)
+					f.on(operation.op, answer.reply)
+					err := operation.call(t.Context(), f.client())
+					refusal, ok := errors.AsType[*onelogin.Error](err)
+					if !ok || refusal.StatusCode != answer.want || refusal.Op != operation.op {
+						t.Errorf("%s = %#v, want *Error with status %d", operation.op, err, answer.want)
+					}
+					f.wantCalls(operation.op, 1)
+					f.wantCalls("token", 1)
+				})
+			})
+		}
+	}
+}
+
+func TestTimeoutSendsOnce(t *testing.T) {
+	for _, operation := range operations {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			f.on(operation.op, reply{status: 200, body: `{"status":"accepted"}`})
+			f.slow[operation.op] = time.Hour
+			started := time.Now()
+			err := operation.call(t.Context(), f.client())
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s = %v, want a deadline error", operation.op, err)
+			}
+			if took := time.Since(started); took != 10*time.Second {
+				t.Errorf("%s took %v, want the default of 10s", operation.op, took)
+			}
+			f.wantCalls(operation.op, 1)
+		})
+	}
+}
+
+func TestCancelledCallEndsAtOnce(t *testing.T) {
+	for _, operation := range operations {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			f.on(operation.op, reply{status: 200})
+			f.slow[operation.op] = time.Hour
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			started := time.Now()
+			if err := operation.call(ctx, f.client()); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s = %v, want canceled", operation.op, err)
+			}
+			if took := time.Since(started); took != time.Second {
+				t.Errorf("%s took %v, want 1s", operation.op, took)
+			}
+		})
+	}
+}
+
+// A 401 with the same access token speaks of the code, so the code is not
+// sent again.
+func TestSameAccessTokenAfter401IsNoReasonToRepeat(t *testing.T) {
+	for _, operation := range operations {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			f.on(operation.op, reply{status: 401, body: fixture(t, "error_401.json")})
+			_ = operation.call(t.Context(), f.client())
+			f.wantCalls(operation.op, 1)
+			f.wantCalls("token", 2)
+		})
+	}
+}
+
+func TestDeadAccessTokenIsReplacedAndTheCallRepeatedOnce(t *testing.T) {
+	for _, second := range []reply{
+		{status: 401, body: `{"statusCode":401,"name":"InvalidCredentials","message":"Please provide valid credentials"}`},
+		{status: 503},
+		{status: 200, body: `{"status":"rejected"}`},
+	} {
+		for _, operation := range operations {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(t)
+				f.on("token", accessTokenReply("T1", time.Now()), accessTokenReply("T2", time.Now()), accessTokenReply("T3", time.Now()))
+				f.on(operation.op, reply{status: 401, body: fixture(t, "error_401.json")}, second)
+				_ = operation.call(t.Context(), f.client())
+				f.wantCalls("token", 2)
+				requests := f.requests(operation.op)
+				if len(requests) != 2 || requests[0].authorization != "Bearer T1" || requests[1].authorization != "Bearer T2" {
+					t.Errorf("%s after %d: sent %+v, want one with T1 and one with T2", operation.op, second.status, requests)
+				}
+				if len(requests) == 2 && requests[0].body != requests[1].body {
+					t.Errorf("bodies differ: %q and %q", requests[0].body, requests[1].body)
+				}
+			})
+		}
+	}
+}
+
+func TestRepeatWithLiveAccessTokenDecides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on("token", accessTokenReply("T1", time.Now()), accessTokenReply("T2", time.Now()))
+		f.on("verify", reply{status: 401, body: fixture(t, "error_401.json")}, reply{status: 200, body: fixture(t, "verification_accepted.json")})
+		if got, err := f.client().Verify(t.Context(), verification, "012345"); got != accepted || err != nil {
+			t.Errorf("Verify = %v, %v, want accepted", got, err)
+		}
+	})
+}
+
+// The words of a wrong code must not cost an access token fetch, let alone a
+// second send.
+func TestWrongCodeIn401AsksForNoAccessToken(t *testing.T) {
+	for _, message := range []string{"Failed authentication with this factor", "Authentication pending on OL Protect", "OTP token blank", "Insufficient Permission"} {
+		f := newFake(t)
+		f.on("verify", reply{status: 401, body: envelopeB(message)})
+		_, _ = f.client().Verify(t.Context(), verification, "012345")
+		f.wantCalls("verify", 1)
+		f.wantCalls("token", 1)
+	}
+}
+
+func TestUndecidableWhenAccessTokenCannotBeRechecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on("token", accessTokenReply("T1", time.Now()), reply{err: errReset})
+		f.on("verify", reply{status: 401, body: fixture(t, "error_401.json")})
+		got, err := f.client().Verify(t.Context(), verification, "012345")
+		if got != undecided || !errors.Is(err, errReset) {
+			t.Errorf("Verify = %v, %v, want undecided with the cause", got, err)
+		}
+		f.wantCalls("verify", 1)
+	})
+}
+
+func TestLookupsWaitForABusyOneLogin(t *testing.T) {
+	busy := reply{status: 503}
+	throttled := reply{status: 429, body: "<html>"}
+	after := func(wish string) reply {
+		return reply{status: 429, header: map[string]string{"Retry-After": wish}}
+	}
+	ok := reply{status: 200, body: "[]"}
+	for _, tt := range []struct {
+		name     string
+		replies  []reply
+		sends    int
+		atLeast  time.Duration
+		atMost   time.Duration
+		wantFail bool
+	}{
+		{"recovers", []reply{busy, ok}, 2, time.Second, 3 * time.Second / 2, false},
+		{"recovers late", []reply{throttled, busy, ok}, 3, 3 * time.Second, 9 * time.Second / 2, false},
+		{"never", []reply{throttled}, 3, 3 * time.Second, 9 * time.Second / 2, true},
+		{"OneLogin's wish", []reply{after("4"), ok}, 2, 4 * time.Second, 4 * time.Second, false},
+		{"no wait wished", []reply{after("0"), ok}, 2, 0, 0, false},
+		{"wish beyond the cap", []reply{after("6"), ok}, 1, 0, 0, true},
+		{"wish beyond the deadline", []reply{after("5"), after("5"), ok}, 2, 5 * time.Second, 5 * time.Second, true},
+		{"unreadable wish", []reply{after("soon"), ok}, 2, time.Second, 3 * time.Second / 2, false},
+		{"date as wish", []reply{after("Sat, 01 Jan 2000 00:00:03 GMT"), ok}, 2, 3 * time.Second, 3 * time.Second, false},
+		{"date in the past", []reply{after("Fri, 31 Dec 1999 00:00:00 GMT"), ok}, 2, 0, 0, false},
+		{"not repeated: 400", []reply{{status: 400}}, 1, 0, 0, true},
+		{"not repeated: reset", []reply{{err: errReset}}, 1, 0, 0, true},
+		{"not repeated: redirect", []reply{{status: 302}}, 1, 0, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // its clock starts on 1 January 2000
+				f := newFake(t)
+				f.on("devices", tt.replies...)
+				started := time.Now()
+				_, err := f.client().Devices(t.Context(), userID)
+				if (err != nil) != tt.wantFail {
+					t.Errorf("Devices: %v, want failure: %v", err, tt.wantFail)
+				}
+				if took := time.Since(started); took < tt.atLeast || took > tt.atMost {
+					t.Errorf("took %v, want %v to %v", took, tt.atLeast, tt.atMost)
+				}
+				f.wantCalls("devices", tt.sends)
+			})
+		})
+	}
+}
+
+func TestCancelEndsTheWaitBetweenTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on("find", reply{status: 429})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second/2, cancel)
+		started := time.Now()
+		_, found, err := f.client().UserByEmail(ctx, "jdoe@example.com")
+		if found || err == nil || time.Since(started) != time.Second/2 {
+			t.Errorf("UserByEmail = %v, %v after %v, want an error after 500ms", found, err, time.Since(started))
+		}
+		f.wantCalls("find", 1)
+	})
+}
+
+func TestObserverSeesEveryRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on("devices", reply{status: 503, header: map[string]string{"X-Request-Id": "5F188C90-49E1609A"}}, reply{status: 200, body: "[]"})
+		f.on("poll", reply{err: errReset})
+		f.slow["poll"] = time.Second
+		var calls []onelogin.Call
+		client := f.client(func(c *onelogin.Config) { c.Observe = func(call onelogin.Call) { calls = append(calls, call) } })
+		if _, err := client.Devices(t.Context(), userID); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = client.Poll(t.Context(), verification)
+
+		want := []onelogin.Call{
+			{Op: "access token", StatusCode: 200},
+			{Op: "list devices", StatusCode: 503, RequestID: "5F188C90-49E1609A"},
+			{Op: "list devices", StatusCode: 200},
+			{Op: "poll", Duration: time.Second},
+		}
+		if len(calls) != len(want) {
+			t.Fatalf("observed %+v, want %d calls", calls, len(want))
+		}
+		for i, call := range calls {
+			if (call.Err != nil) != (call.Op == "poll") {
+				t.Errorf("call %d: Err = %v", i, call.Err)
+			}
+			call.Err = nil
+			if call != want[i] {
+				t.Errorf("call %d = %+v, want %+v", i, call, want[i])
+			}
+		}
+	})
+}
+
+func TestRequestsCarryTheSameHeaders(t *testing.T) {
+	f := newFake(t)
+	f.on("token", reply{status: 200, body: fixture(t, "access_token.json"), header: map[string]string{"Set-Cookie": "a=b"}})
+	f.on("verify", reply{status: 200, body: `{"status":"pending"}`, header: map[string]string{"Set-Cookie": "a=b"}})
+	client := f.client()
+	for range 2 {
+		if _, err := client.Verify(t.Context(), verification, "012345"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range append(f.requests("token"), f.requests("verify")...) {
+		for name, want := range map[string]string{
+			"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "caddymfa",
+			"Accept-Encoding": "identity", "Cookie": "",
+		} {
+			if got := s.header.Get(name); got != want {
+				t.Errorf("%s: %s = %q, want %q", s.op, name, got, want)
+			}
+		}
+		if len(s.header) != 5 {
+			t.Errorf("%s: headers %v, want those four and Authorization", s.op, s.header)
+		}
+	}
+}
