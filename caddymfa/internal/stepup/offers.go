@@ -3,6 +3,7 @@ package stepup
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
@@ -35,12 +36,19 @@ func offerID(d Demand, deviceID string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// maxName bounds a device's name, in bytes: it is stored with the challenge.
+const maxName = 128
+
 // displayName is what the user called a device, or at least what it is.
 func displayName(d onelogin.Device) string {
-	if d.Name != "" {
-		return d.Name
+	name := d.Name
+	if name == "" {
+		name = d.TypeName
 	}
-	return d.TypeName
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "")
+	}
+	return name
 }
 
 // usable returns those of a person's devices that will do for d, the default

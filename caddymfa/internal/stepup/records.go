@@ -110,8 +110,9 @@ func (e *Engine) change(ctx context.Context, key session.Key, ev event) (challen
 			return challenge{}, false, err
 		}
 		if won {
-			e.changes.notify(key)
+			// Told before anybody is woken: the log is not behind the page.
 			e.report(key, eventName(ev, next), next, ev.cause)
+			e.changes.notify(key)
 			return next, true, nil
 		}
 	}

@@ -29,7 +29,7 @@ type submission struct {
 	demand      Demand
 	cookieValue string
 	key         session.Key
-	challenge   challenge // as it was loaded
+	challenge   challenge // as it was loaded, then as it was charged
 	code        string
 	attempt     session.Key // taken by the first who submits this code
 	used        session.Key // taken by the first for whom this code is accepted
@@ -159,6 +159,7 @@ func (e *Engine) submit(ctx context.Context, s submission) (challenge, Notice, e
 	if err != nil || left.passed {
 		return c, NoticeNone, err
 	}
+	s.challenge = c
 	asked := time.Now()
 	verdict, err := e.client.Verify(ctx, c.verification(), s.code)
 	if err != nil {
@@ -212,7 +213,12 @@ func (e *Engine) judge(ctx context.Context, s submission, verdict onelogin.Verdi
 		about.kind, about.triesLeft, about.retryAt = evWrong, left.left, left.retryAt
 		met = WrongCode
 	case onelogin.Denied:
-		about.kind = evDeny
+		// After too many wrong codes OneLogin refuses for good, and so do we.
+		// Then the person should read when to come back.
+		about.kind, about.notice = evDeny, WrongCode
+		if min(s.challenge.TriesLeft, left.left) <= 0 {
+			about.kind, about.retryAt = evLock, left.retryAt
+		}
 	case onelogin.Gone:
 		about.kind = evGone
 	default:
