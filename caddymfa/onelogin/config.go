@@ -71,6 +71,9 @@ func BaseURL(tenant string) (string, error) {
 	if !strings.Contains(tenant, "://") {
 		return "", errors.New(`base URL: want a subdomain such as "acme" or a full URL such as "https://acme.onelogin.com"`)
 	}
+	if strings.ContainsAny(tenant, "?#") {
+		return "", errors.New("base URL: no query or fragment allowed")
+	}
 	u, err := url.Parse(tenant)
 	if err != nil {
 		return "", errors.New("base URL: not a URL") // the cause would repeat a password in it
@@ -87,8 +90,6 @@ func checkBaseURL(u *url.URL) error {
 		return errors.New("the scheme must be https")
 	case u.User != nil:
 		return errors.New("no user name or password allowed")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(u.String(), "#"):
-		return errors.New("no query or fragment allowed")
 	case !validHost(u):
 		return errors.New("the host is not a host name or an IP address")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
