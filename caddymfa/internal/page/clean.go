@@ -5,9 +5,11 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
+	maxRead = 1 << 10  // bytes of a name that are looked at
 	maxName = 40       // runes of a device's name
 	maxText = 80       // runes of a user's or site's name
 	maxLogo = 24 << 10 // bytes of the data: URI
@@ -16,7 +18,7 @@ const (
 var (
 	// Any script's digits count, and whatever people put between them.
 	phoneNumber  = regexp.MustCompile(`\+?\(?\p{Nd}(?:[\p{Zs}\p{Pd}.,()/+]*\p{Nd}){6,}`)
-	emailAddress = regexp.MustCompile(`[^\s@•…]+@[^\s@•…]+`)
+	emailAddress = regexp.MustCompile(`[^\s•…]+@[^\s•…]+`)
 )
 
 // Clean makes a device's name fit to be shown. Names come from OneLogin, where
@@ -25,12 +27,13 @@ var (
 //
 // It drops control, direction and invisible characters, joins runs of white
 // space, masks what looks like a phone number (the last 2 digits stay) or a
-// mail address (the last 4 characters stay), and cuts to 40 characters. It does
-// not escape HTML. Cleaning twice changes nothing.
+// mail address (at most the last 4 characters stay), and cuts to 40 characters.
+// It does not escape HTML. Cleaning twice changes nothing.
 func Clean(name string) string {
 	name = visible(name)
 	name = emailAddress.ReplaceAllStringFunc(name, func(address string) string {
-		return "•••@•••" + lastRunes(address, 4)
+		domain := address[strings.LastIndex(address, "@")+1:]
+		return "•••@•••" + lastRunes(domain, min(4, utf8.RuneCountInString(domain)/2))
 	})
 	name = phoneNumber.ReplaceAllStringFunc(name, func(number string) string {
 		return "••••" + lastRunes(number, 2)
@@ -52,7 +55,7 @@ func visible(text string) string {
 			return r
 		}
 		return -1
-	}, strings.ToValidUTF8(text, ""))
+	}, strings.ToValidUTF8(text[:min(len(text), maxRead)], ""))
 	return strings.Join(strings.Fields(shown), " ")
 }
 

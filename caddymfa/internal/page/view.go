@@ -118,6 +118,9 @@ func newView(p Page, l look, texts catalogue) *view {
 	if p.Events != "" {
 		p.Events = local(p.Events)
 	}
+	if p.StillURL != "" {
+		p.StillURL = local(p.StillURL)
+	}
 	return &view{
 		Page: p, Look: l, texts: texts,
 		Logo: logo(p.Brand.Logo), Style: template.CSS(style), Script: template.JS(script),
