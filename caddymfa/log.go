@@ -1,0 +1,58 @@
+package caddymfa
+
+import (
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
+	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+)
+
+// logEvent writes what happened to a challenge. Operators see one line when it
+// ends; the steps on the way are for debugging.
+func logEvent(log *zap.Logger, event stepup.Event) {
+	c := log.Check(eventLevel(event), "challenge event")
+	if c == nil {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("event", event.Name),
+		zap.String("user", event.User),
+		zap.String("user_id", event.UserID),
+		zap.String("site", event.Site),
+		zap.String("challenge", event.ChallengeRef),
+		zap.String("state", string(event.State)),
+	}
+	if event.Factor != "" {
+		fields = append(fields, zap.String("factor", string(event.Factor)))
+	}
+	if event.Cause != nil {
+		fields = append(fields, zap.Error(event.Cause))
+	}
+	c.Write(fields...)
+}
+
+func eventLevel(event stepup.Event) zapcore.Level {
+	switch event.Name {
+	case stepup.EventVerified, stepup.EventExpired, stepup.EventCancelled:
+		return zap.InfoLevel
+	case stepup.EventDenied, stepup.EventPushDenied, stepup.EventLocked, stepup.EventSendsLimited, stepup.EventCodeReplayed:
+		return zap.WarnLevel
+	case stepup.EventCodeWrong:
+		return zap.InfoLevel
+	}
+	return zap.DebugLevel
+}
+
+// logCall writes one call to OneLogin: quietly when it worked, with OneLogin's
+// request id, which its support asks for, when it did not.
+func logCall(log *zap.Logger, call onelogin.Call) {
+	level := zap.DebugLevel
+	if call.Err != nil {
+		level = zap.WarnLevel
+	}
+	if c := log.Check(level, "onelogin call"); c != nil {
+		c.Write(zap.String("op", call.Op), zap.Int("status", call.StatusCode),
+			zap.String("request_id", call.RequestID), zap.Duration("duration", call.Duration), zap.Error(call.Err))
+	}
+}

@@ -1,0 +1,118 @@
+package caddymfa
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
+	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+)
+
+// The pools hold what must outlive a config: Caddy provisions a new config
+// before it cleans up the old one, so a value that both name lives on.
+var (
+	stores  = caddy.NewUsagePool() // by the store's identity
+	engines = caddy.NewUsagePool() // by credential and store
+)
+
+// pooled is one reference to a value in a usage pool, given back once. Caddy
+// also cleans up modules whose Provision failed half-way; for those it is nil.
+type pooled[T any] struct {
+	pool  *caddy.UsagePool
+	key   string
+	value T
+}
+
+func (p *pooled[T]) release() error {
+	if p == nil {
+		return nil
+	}
+	_, err := p.pool.Delete(p.key)
+	return err
+}
+
+func acquire[T caddy.Destructor](pool *caddy.UsagePool, key string, open func() (T, error)) (*pooled[T], error) {
+	value, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return open() })
+	if err != nil {
+		return nil, err
+	}
+	return &pooled[T]{pool: pool, key: key, value: value.(T)}, nil
+}
+
+// openStore is a store with the function that releases it.
+type openStore struct {
+	session.Store
+	release func()
+}
+
+// Destruct implements [caddy.Destructor].
+func (s *openStore) Destruct() error {
+	s.release()
+	return nil
+}
+
+func acquireStore(provider storeProvider) (*pooled[*openStore], error) {
+	return acquire(stores, provider.identity(), func() (*openStore, error) {
+		store, release, err := provider.open()
+		return &openStore{Store: store, release: release}, err
+	})
+}
+
+// openEngine runs the challenges of one credential and store. It outlives
+// configs, so it writes to the logger of the newest.
+type openEngine struct {
+	*stepup.Engine
+	client *onelogin.Client
+	log    atomic.Pointer[zap.Logger]
+}
+
+// Destruct implements [caddy.Destructor].
+func (e *openEngine) Destruct() error {
+	e.Engine.Close()
+	e.client.Close()
+	return nil
+}
+
+func acquireEngine(c credential, storeIdentity string, store session.Store, log *zap.Logger) (*pooled[*openEngine], error) {
+	held, err := acquire(engines, c.identity()+"\n"+storeIdentity, func() (*openEngine, error) {
+		return newEngine(c, store)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("onelogin: %w", err)
+	}
+	held.value.log.Store(log)
+	held.value.client.SetCredentials(c.clientID, c.clientSecret)
+	return held, nil
+}
+
+func newEngine(c credential, store session.Store) (*openEngine, error) {
+	e := new(openEngine)
+	e.log.Store(zap.NewNop())
+	client, err := onelogin.New(onelogin.Config{
+		BaseURL:      c.baseURL,
+		ClientID:     c.clientID,
+		ClientSecret: c.clientSecret,
+		Transport:    c.transport,
+		Observe:      func(call onelogin.Call) { logCall(e.log.Load(), call) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.client = client
+	config := stepup.Config{
+		Client:  client,
+		Store:   store,
+		Limits:  stepup.DefaultLimits(),
+		Observe: func(event stepup.Event) { logEvent(e.log.Load(), event) },
+	}
+	// The pepper keeps remembered codes from being guessed out of a memory
+	// dump. It lives as long as the memory that it protects.
+	rand.Read(config.Pepper[:])
+	e.Engine = stepup.New(config)
+	return e, nil
+}

@@ -1,0 +1,130 @@
+package caddymfa
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+)
+
+// OneLogin names the tenant and the API credential that the gateway uses.
+//
+// The credential needs OneLogin's scope "Manage All": no smaller one may send
+// and check codes (docs/onelogin.md, Scopes). Keep the secret outside the
+// config, as {env.NAME} or {file./path}.
+type OneLogin struct {
+	// Tenant is the subdomain ("acme" for https://acme.onelogin.com) or a
+	// full base URL. A base URL is https; http is allowed for a loopback
+	// host, for tests. Required.
+	Tenant string `json:"tenant,omitempty"`
+
+	// ClientID is the id of the API credential. Placeholders {env.*} and
+	// {file.*} are filled in when the config is loaded; an unset one is an
+	// error. Required.
+	ClientID string `json:"client_id,omitempty"`
+
+	// ClientSecret is the secret of the API credential. Placeholders as for
+	// ClientID. A secret written into the config itself works, with a
+	// warning: Caddy shows and stores its config in clear. Required.
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	// CA is a PEM file with the root certificates that OneLogin's certificate
+	// must lead to, in place of the system's. It is for a base URL behind a
+	// private root. Verification cannot be turned off. Default: the system's
+	// roots.
+	CA string `json:"ca,omitempty"`
+}
+
+// credential is an [OneLogin] with its placeholders filled in. It is never
+// logged and never put back into the config.
+type credential struct {
+	baseURL, clientID, clientSecret string
+	transport                       http.RoundTripper
+}
+
+// identity names the tenant and credential, but not the secret: a new secret
+// for the same credential is no new client.
+func (c credential) identity() string {
+	return c.baseURL + "\n" + c.clientID
+}
+
+func (o *OneLogin) resolve(log *zap.Logger) (credential, error) {
+	fill := caddy.NewReplacer()
+	var c credential
+	tenant, err := fill.ReplaceOrErr(o.Tenant, true, true)
+	if err == nil {
+		c.baseURL, err = onelogin.BaseURL(tenant)
+	}
+	if err != nil {
+		return c, fmt.Errorf("onelogin: %w", err)
+	}
+	if c.clientID, err = fillSecret(fill, "client_id", o.ClientID); err != nil {
+		return c, err
+	}
+	if c.clientSecret, err = fillSecret(fill, "client_secret", o.ClientSecret); err != nil {
+		return c, err
+	}
+	if !isPlaceholder(o.ClientSecret) {
+		log.Warn("client_secret is written into the config, which Caddy shows and stores in clear: use {env.NAME} or {file./path}")
+	}
+	c.transport, err = transport(o.CA)
+	return c, err
+}
+
+// fillSecret names the option and the placeholder when it fails, never the
+// value.
+func fillSecret(fill *caddy.Replacer, option, value string) (string, error) {
+	if value == "" {
+		return "", fmt.Errorf("onelogin: %s is missing: give it as {env.NAME} or {file./path}", option)
+	}
+	filled, err := fill.ReplaceOrErr(value, true, true)
+	if err != nil {
+		return "", fmt.Errorf("onelogin: %s: %w", option, err)
+	}
+	if filled = strings.TrimSpace(filled); filled == "" {
+		return "", fmt.Errorf("onelogin: %s is empty", option)
+	}
+	return filled, nil
+}
+
+// transport trusts the roots in the file ca alone. Without a file it is nil:
+// the client then brings its own.
+func transport(ca string) (http.RoundTripper, error) {
+	if ca == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("onelogin: ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("onelogin: ca: no certificate in %s", ca)
+	}
+	base, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil, errors.New("onelogin: ca: the default transport was replaced")
+	}
+	own := base.Clone()
+	own.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return own, nil
+}
+
+// foreignHost is the host of a base URL outside onelogin.com, or "". Such a
+// host is allowed (a custom domain, a simulator) and said at start.
+func (o *OneLogin) foreignHost() string {
+	base, err := url.Parse(o.Tenant)
+	if err != nil || base.Host == "" || strings.HasSuffix(base.Hostname(), ".onelogin.com") {
+		return ""
+	}
+	return base.Host
+}
