@@ -1,0 +1,199 @@
+package caddymfa
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+)
+
+// ownPrefix is the path prefix that the gateway keeps for itself on every
+// guarded host.
+const ownPrefix = "/.mfa"
+
+// touchEvery bounds how often a busy session is written to the store.
+const touchEvery = time.Minute
+
+// visit is what a request brought along, read before it is cleaned for the
+// app. Several mfa handlers in one chain share it.
+type visit struct {
+	cookie   string
+	conflict bool // more than one session cookie: none of them counts
+}
+
+// visitVar is the request variable that holds the visit.
+const visitVar = "mfa_visit"
+
+// ServeHTTP lets the request pass, or answers it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
+		return h.refuse(w, r, refusal{status: http.StatusMethodNotAllowed, kind: kindBadMethod})
+	}
+	if policy.UnderPrefix(r.URL.EscapedPath(), ownPrefix) {
+		return h.serveOwn(w, r)
+	}
+	v := h.clean(r)
+	guarded, err := h.guards(r)
+	if err != nil {
+		return h.unavailable(w, r, "matcher", err)
+	}
+	judged := h.rules.Judge(target(r))
+	if !guarded || judged.Exempt {
+		h.describe(r, decisionExempt, session.Session{}, time.Time{})
+		return next.ServeHTTP(w, r)
+	}
+	return h.gate(w, r, next, v, judged.Requirement)
+}
+
+// gate passes a guarded request if its session meets the requirement.
+func (h *Handler) gate(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, v visit, required policy.Requirement) error {
+	user := h.user(r)
+	if user == "" {
+		h.log.Warn("request without a user refused: is a first login in front of mfa?", zap.String("user_placeholder", h.User))
+		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
+	}
+	now := time.Now()
+	proved, ok, err := h.proof(r.Context(), v, site(r), user, required, now)
+	if err != nil {
+		return h.unavailable(w, r, "load session", err)
+	}
+	if !ok {
+		return h.demand(w, r, user, required)
+	}
+	if err := identity.Assert(r.Header, identity.Assertion{User: user, Factor: proved.Factor, AuthTime: proved.AuthTime}); err != nil {
+		return h.unavailable(w, r, "name the user to the app", err)
+	}
+	h.describe(r, decisionVerified, proved, now)
+	return next.ServeHTTP(w, r)
+}
+
+// proof returns the session that lets user's request pass. It costs one store
+// read, and at most once a minute a write that keeps the session from going
+// idle. It never asks OneLogin.
+func (h *Handler) proof(ctx context.Context, v visit, site, user string, required policy.Requirement, now time.Time) (session.Session, bool, error) {
+	if v.cookie == "" || v.conflict {
+		return session.Session{}, false, nil
+	}
+	s, record, ok, err := h.sessions.Load(ctx, site, v.cookie)
+	if err != nil || !ok || !h.alive(s, user, now) {
+		return session.Session{}, false, err
+	}
+	if !required.Met(s.AuthTime, policy.Factor(s.Factor), now) {
+		return session.Session{}, false, nil
+	}
+	if now.Sub(s.Seen) >= min(touchEvery, time.Duration(h.Idle)/2) {
+		err = h.sessions.Touch(ctx, site, v.cookie, record, s, now)
+	}
+	return s, err == nil, err
+}
+
+// alive tells whether a session is this user's and has not ended.
+func (h *Handler) alive(s session.Session, user string, now time.Time) bool {
+	return s.User == user && s.Alive(now, time.Duration(h.Idle), time.Duration(h.Lifetime))
+}
+
+// guards tells whether the handler's matcher selects the request.
+func (h *Handler) guards(r *http.Request) (bool, error) {
+	if len(h.matchers) == 0 {
+		return true, nil
+	}
+	return h.matchers.AnyMatchWithError(r)
+}
+
+// clean removes from the request what only the gateway may say and what only
+// the gateway may see. It runs on every path, exempt ones too, and once per
+// request: what a second mfa handler finds was set by the first.
+func (h *Handler) clean(r *http.Request) visit {
+	if v, ok := caddyhttp.GetVar(r.Context(), visitVar).(*visit); ok {
+		return *v
+	}
+	v := new(visit)
+	v.cookie, _, v.conflict = identity.Cookie(r.Header, h.cookies.session)
+	caddyhttp.SetVar(r.Context(), visitVar, v)
+	identity.StripConnection(r.Header, identity.Reserved)
+	identity.Strip(r.Header, identity.Reserved)
+	identity.StripTrailer(r, identity.Reserved)
+	identity.StripRouting(r.Header)
+	identity.StripCookies(r.Header, h.cookies.own)
+	return *v
+}
+
+// user is the name that the first login gave, or "".
+func (h *Handler) user(r *http.Request) string {
+	fill := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	return strings.TrimSpace(fill.ReplaceAll(h.User, ""))
+}
+
+// target is what the rules judge: the path as the client sent it, and the one
+// that handlers before us made of it.
+func target(r *http.Request) policy.Request {
+	current := r.URL.EscapedPath()
+	asked := policy.Request{Method: r.Method, Path: current, Current: current}
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		asked.Path = original.URL.EscapedPath()
+	}
+	return asked
+}
+
+// site is the host that the request is for, lower case, without a default
+// port or a trailing dot. A session is good for the site that it was made on.
+func site(r *http.Request) string {
+	host := strings.ToLower(r.Host)
+	if name, port, err := net.SplitHostPort(host); err == nil && (port == "443" || port == "80") {
+		host = name
+	}
+	return strings.TrimSuffix(host, ".")
+}
+
+// Decisions, as {http.mfa.decision} shows them.
+const (
+	decisionVerified = "verified"
+	decisionExempt   = "exempt"
+)
+
+// describe tells the handlers behind us, by placeholders, why the request
+// passed. They are worked out only when something asks for them.
+func (h *Handler) describe(r *http.Request, decision string, s session.Session, now time.Time) {
+	fill := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	fill.Map(func(key string) (any, bool) {
+		name, ours := strings.CutPrefix(key, "http.mfa.")
+		if !ours {
+			return nil, false
+		}
+		return placeholder(name, decision, s, now)
+	})
+	if c := h.log.Check(zap.DebugLevel, "request passed"); c != nil {
+		c.Write(zap.String("decision", decision), zap.String("user", s.User), zap.String("factor", s.Factor),
+			zap.String("method", r.Method), zap.String("path", r.URL.Path))
+	}
+}
+
+func placeholder(name, decision string, s session.Session, now time.Time) (any, bool) {
+	if name == "decision" {
+		return decision, true
+	}
+	if decision != decisionVerified {
+		return "", true
+	}
+	switch name {
+	case "user":
+		return s.User, true
+	case "factor":
+		return s.Factor, true
+	case "auth_time":
+		return s.AuthTime.UTC().Format(time.RFC3339), true
+	case "age":
+		return fmt.Sprint(int64(now.Sub(s.AuthTime) / time.Second)), true
+	}
+	return nil, false
+}

@@ -1,0 +1,263 @@
+package caddymfa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/page"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/seal"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// Defaults of the handler's options.
+const (
+	defaultUser     = "{http.auth.user.id}"
+	defaultMaxAge   = 8 * time.Hour
+	defaultIdle     = time.Hour
+	defaultLifetime = 24 * time.Hour
+
+	// shortestAge is the least that an age or lifetime may be: below it a
+	// person could be asked again before the page they asked for is there.
+	shortestAge = 5 * time.Second
+)
+
+// Handler lets a request pass to the app only if its user has proved
+// themselves to OneLogin, recently enough and by a factor that the route
+// accepts. Everybody else is sent to a challenge below /.mfa/ on the same
+// host.
+//
+// Placeholders for the handlers behind it:
+//
+//	{http.mfa.user}       the user, as the first login names them
+//	{http.mfa.factor}     the factor of the last proof: protect, sms, email, totp
+//	{http.mfa.auth_time}  when that was, RFC 3339 in UTC
+//	{http.mfa.age}        seconds since then
+//	{http.mfa.decision}   verified or exempt
+//
+// The app gets the headers X-Mfa-User, X-Mfa-Factor and X-Mfa-Auth-Time on
+// verified requests. What a client sends under such names never reaches it.
+type Handler struct {
+	// User is the placeholder in which an earlier handler put the name of the
+	// logged-in user. The name must be the OneLogin username, or the e-mail
+	// address, exactly. An empty value is refused, never passed.
+	// Default: {http.auth.user.id}.
+	User string `json:"user,omitempty"`
+
+	// MaxAge is how long a proof stays good, counted from the moment of the
+	// proof. Default: 8h. Least: 5s.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// Idle ends a session that made no request for this long.
+	// Default: 1h. Least: 5s.
+	Idle caddy.Duration `json:"idle,omitempty"`
+
+	// Lifetime ends a session this long after its proof, however busy it is.
+	// Default: 24h, or max_age if that is longer. Least: 5s.
+	Lifetime caddy.Duration `json:"lifetime,omitempty"`
+
+	// Factors are the factors that count on this site: protect, sms, email,
+	// voice, totp, yubikey, duo. Default: all.
+	Factors []string `json:"factors,omitempty"`
+
+	// Exempt lists paths that need no proof: an exact path ("/healthz") or
+	// all below a folder ("/static/*"). An exemption holds only for a path
+	// that can be read in one way, and never where a rule of Require applies
+	// (docs/paths.md).
+	Exempt []string `json:"exempt,omitempty"`
+
+	// Require lists rules for parts of the site. Where several apply the
+	// strictest wins; none can weaken the site's own options.
+	Require []Rule `json:"require,omitempty"`
+
+	// InsecureHTTP lets this site issue its cookie over plain http. For demos
+	// and tests on localhost only: whoever can read the traffic can take the
+	// session. Default: false.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	// Brand is how this site's pages look. A field that is left out is taken
+	// from the app's brand.
+	Brand *Brand `json:"brand,omitempty"`
+
+	// MatcherSetsRaw selects the requests that are guarded. Left out, all
+	// are. Requests that it does not select pass without proof, so a path
+	// matcher here is weaker than Require: Caddy and the app may read an odd
+	// path in different ways (docs/paths.md).
+	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
+
+	app      *App
+	log      *zap.Logger
+	rules    *policy.Rules
+	sessions *session.Sessions
+	matchers caddyhttp.MatcherSets
+	brand    page.Brand
+	cookies  cookieNames
+	config   context.Context // ends when a newer config has taken over
+}
+
+// Rule is what a part of the site requires.
+type Rule struct {
+	// Methods are the HTTP methods that the rule is for. Default: all.
+	Methods []string `json:"methods,omitempty"`
+
+	// Paths are the paths that the rule is for: an exact path ("/pay") or a
+	// folder with all below it ("/admin/*"). The rule applies if any way of
+	// reading the request's path matches. Required.
+	Paths []string `json:"paths,omitempty"`
+
+	// MaxAge is how long a proof stays good here. Default: the site's.
+	// Least: 5s. It cannot be longer than the site's max_age.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// Factors are the factors that count here. Default: the site's.
+	Factors []string `json:"factors,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.mfa",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision joins the app and compiles the rules.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.log = ctx.Logger()
+	h.config = ctx.Context
+	app, err := ctx.AppIfConfigured("mfa")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return errors.New(`the global option mfa is missing: add "{ mfa { onelogin … } }" at the top of the Caddyfile`)
+	}
+	if err != nil {
+		return err
+	}
+	h.app = app.(*App)
+	h.sessions = h.app.sessions()
+	h.setDefaults()
+	if h.rules, err = h.compile(); err != nil {
+		return err
+	}
+	if err := h.Brand.load(); err != nil {
+		return err
+	}
+	h.brand = h.Brand.over(h.app.Brand)
+	h.cookies = namesOfCookies(h.InsecureHTTP)
+	if h.InsecureHTTP {
+		h.log.Warn("insecure_http is on: this site's session cookie can be read on the network")
+	}
+	return h.loadMatchers(ctx)
+}
+
+func (h *Handler) loadMatchers(ctx caddy.Context) error {
+	if h.MatcherSetsRaw == nil {
+		return nil
+	}
+	loaded, err := ctx.LoadModule(h, "MatcherSetsRaw")
+	if err != nil {
+		return fmt.Errorf("load matchers: %w", err)
+	}
+	return h.matchers.FromInterface(loaded)
+}
+
+func (h *Handler) setDefaults() {
+	if h.User == "" {
+		h.User = defaultUser
+	}
+	if h.MaxAge == 0 {
+		h.MaxAge = caddy.Duration(defaultMaxAge)
+	}
+	if h.Idle == 0 {
+		h.Idle = caddy.Duration(defaultIdle)
+	}
+	if h.Lifetime == 0 {
+		h.Lifetime = max(caddy.Duration(defaultLifetime), h.MaxAge)
+	}
+}
+
+// Validate refuses options that cannot mean what was meant.
+func (h *Handler) Validate() error {
+	return h.check()
+}
+
+// check is shared with the Caddyfile parser, which knows the line.
+func (h *Handler) check() error {
+	if !strings.Contains(h.User, "{") {
+		return fmt.Errorf("user %q is the same for everybody: use a placeholder such as %s", h.User, defaultUser)
+	}
+	for _, option := range []struct {
+		name  string
+		value caddy.Duration
+	}{{"max_age", h.MaxAge}, {"idle", h.Idle}, {"lifetime", h.Lifetime}} {
+		if err := checkAge(option.name, option.value); err != nil {
+			return err
+		}
+	}
+	if h.MaxAge > h.Lifetime {
+		return fmt.Errorf("max_age %s is longer than lifetime %s, which ends the session first: raise lifetime or lower max_age",
+			time.Duration(h.MaxAge), time.Duration(h.Lifetime))
+	}
+	for _, rule := range h.Require {
+		if rule.MaxAge == 0 && len(rule.Factors) == 0 && len(h.Exempt) == 0 {
+			return fmt.Errorf("require %s asks for nothing more than the site does: give it max_age or factors",
+				strings.Join(rule.Paths, " "))
+		}
+	}
+	return nil
+}
+
+func checkAge(name string, age caddy.Duration) error {
+	if time.Duration(age) < shortestAge {
+		return fmt.Errorf("%s %s is too short: at least %s", name, time.Duration(age), shortestAge)
+	}
+	return nil
+}
+
+// compile turns the path options into rules. It reads the config alone, so
+// that the Caddyfile parser can use it too.
+func (h *Handler) compile() (*policy.Rules, error) {
+	base, err := requirement(h.MaxAge, h.Factors)
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]policy.Rule, 0, len(h.Require))
+	for _, rule := range h.Require {
+		own, err := requirement(rule.MaxAge, rule.Factors)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, policy.Rule{Methods: rule.Methods, Paths: rule.Paths, Requirement: own})
+	}
+	return policy.Compile(base, h.Exempt, rules)
+}
+
+func requirement(maxAge caddy.Duration, factors []string) (policy.Requirement, error) {
+	set, err := policy.ParseFactors(factors)
+	return policy.Requirement{MaxAge: time.Duration(maxAge), Factors: set}, err
+}
+
+// sealer returns what seals challenge URLs and forms.
+func (h *Handler) sealer(ctx context.Context) (*seal.Sealer, error) {
+	return h.app.keys.sealer(ctx)
+}
+
+func (h *Handler) steps() *stepup.Engine { return h.app.steps() }
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.Validator             = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)
