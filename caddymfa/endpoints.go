@@ -1,0 +1,235 @@
+package caddymfa
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
+)
+
+// endpoint is one address below the own prefix.
+type endpoint struct {
+	methods []string
+	serve   func(*Handler, *call) error
+}
+
+// endpointOf returns the endpoint of a name: what follows the own prefix and
+// its slash. They are few and fixed; everything else below the prefix is
+// answered with 404 and never reaches the app.
+func endpointOf(name string) (endpoint, bool) {
+	switch name {
+	case "":
+		return endpoint{reading, (*Handler).serveChallenge}, true
+	case "status":
+		return endpoint{reading, (*Handler).serveStatus}, true
+	case "start":
+		return endpoint{changing, (*Handler).serveStart}, true
+	case "verify":
+		return endpoint{changing, (*Handler).serveVerify}, true
+	case "cancel":
+		return endpoint{changing, (*Handler).serveCancel}, true
+	case "logout":
+		return endpoint{changing, (*Handler).serveLogout}, true
+	}
+	return endpoint{}, false
+}
+
+var (
+	reading  = []string{http.MethodGet, http.MethodHead}
+	changing = []string{http.MethodPost}
+)
+
+// call is one request to an endpoint: who asks, for which challenge, and how
+// they want to be answered.
+type call struct {
+	w http.ResponseWriter
+	r *http.Request
+
+	user, site string
+	base       string // the endpoints' path prefix as the browser sees it
+	wantsJSON  bool
+
+	ticket ticket            // once it has been opened
+	fields map[string]string // of a POST
+}
+
+// demand is what the call's ticket asks for.
+func (c *call) demand() stepup.Demand { return c.ticket.demand() }
+
+// serveOwn answers a request below the own prefix.
+func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
+	setPrivate(w.Header())
+	path, clear := policy.Canonical(r.URL.EscapedPath())
+	name, found := strings.CutPrefix(path, ownPrefix+"/")
+	e, known := endpointOf(name)
+	if !clear || !found || !known {
+		return h.refuse(w, r, refusal{status: http.StatusNotFound, kind: kindNotFound})
+	}
+	if !slices.Contains(e.methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(e.methods, ", "))
+		return h.refuse(w, r, refusal{status: http.StatusMethodNotAllowed, kind: kindBadMethod})
+	}
+	if !h.secure(r) {
+		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindInsecure})
+	}
+	c := &call{w: w, r: r, user: h.user(r), site: site(r), base: base(r), wantsJSON: wantsJSON(r)}
+	if c.user == "" {
+		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
+	}
+	return e.serve(h, c)
+}
+
+// serveChallenge shows where a challenge stands. Without one it shows the
+// session, or leads to a challenge for the site's root.
+func (h *Handler) serveChallenge(c *call) error {
+	query := c.r.URL.Query()
+	if chosen := query.Get("lang"); chosen != "" {
+		return h.switchLanguage(c, chosen)
+	}
+	sealed := query.Get("c")
+	if sealed == "" {
+		return h.serveHome(c)
+	}
+	return h.withTicket(c, sealed, h.look)
+}
+
+// withTicket opens the ticket of a GET. One that cannot be used any more
+// leads back to where its person wanted to go, and so to a fresh one.
+func (h *Handler) withTicket(c *call, sealed string, then func(*call) error) error {
+	t, ok, err := h.openTicket(c.r, purposeURL, sealed)
+	if err != nil {
+		return h.unavailable(c.w, c.r, "open challenge", err)
+	}
+	if !ok || !t.fits(c.r, c.user) {
+		return h.afresh(c, t.ReturnTo)
+	}
+	c.ticket = t
+	return then(c)
+}
+
+// look shows the challenge as it stands. It sends nothing to anybody.
+func (h *Handler) look(c *call) error {
+	result, err := h.steps().Look(c.r.Context(), c.demand(), h.challengeCookie(c))
+	if err != nil {
+		return h.unavailable(c.w, c.r, "look at challenge", err)
+	}
+	return h.show(c, result)
+}
+
+// serveHome is the own prefix without a challenge: who is verified may sign
+// out here, who is not is asked to verify.
+func (h *Handler) serveHome(c *call) error {
+	required, err := requirement(h.MaxAge, h.Factors)
+	if err != nil {
+		return h.unavailable(c.w, c.r, "requirement", err)
+	}
+	s, alive, err := h.ownSession(c)
+	if err != nil {
+		return h.unavailable(c.w, c.r, "load session", err)
+	}
+	if !alive {
+		return h.demand(c.w, c.r, c.user, required)
+	}
+	return h.showSession(c, s)
+}
+
+// serveStart activates the chosen factor: the one step that sends something
+// to a person's phone.
+func (h *Handler) serveStart(c *call) error {
+	if ok, err := h.readForm(c, purposeForm); !ok {
+		return err
+	}
+	result, err := h.steps().Start(c.r.Context(), c.demand(), h.challengeCookie(c), c.fields["factor"])
+	if err != nil {
+		return h.unavailable(c.w, c.r, "start verification", err)
+	}
+	if result.CookieValue != "" {
+		h.cookies.set(c.w, h.cookies.challenge(c.ticket.Nonce), result.CookieValue, ticketLifetime)
+	}
+	if result.Notice == stepup.NoticeNone && !c.wantsJSON {
+		return h.toChallenge(c) // so that a reload of the page starts nothing
+	}
+	return h.show(c, result)
+}
+
+// serveVerify checks a typed code.
+func (h *Handler) serveVerify(c *call) error {
+	if ok, err := h.readForm(c, purposeForm); !ok {
+		return err
+	}
+	result, err := h.steps().Verify(c.r.Context(), c.demand(), h.challengeCookie(c), c.fields["code"])
+	if err != nil {
+		return h.unavailable(c.w, c.r, "verify code", err)
+	}
+	return h.show(c, result)
+}
+
+// serveCancel ends the challenge. It lets nothing pass.
+func (h *Handler) serveCancel(c *call) error {
+	if ok, err := h.readForm(c, purposeForm); !ok {
+		return err
+	}
+	if err := h.steps().Cancel(c.r.Context(), c.demand(), h.challengeCookie(c)); err != nil {
+		return h.unavailable(c.w, c.r, "cancel challenge", err)
+	}
+	h.cookies.clear(c.w, h.cookies.challenge(c.ticket.Nonce))
+	if c.wantsJSON {
+		return h.look(c)
+	}
+	return h.showCancelled(c)
+}
+
+// serveLogout ends the session that this browser holds.
+func (h *Handler) serveLogout(c *call) error {
+	if ok, err := h.readForm(c, purposeLogout); !ok {
+		return err
+	}
+	if cookieValue, found, _ := identity.Cookie(c.r.Header, h.cookies.session); found {
+		if err := h.sessions.Delete(c.r.Context(), c.site, cookieValue); err != nil {
+			return h.unavailable(c.w, c.r, "delete session", err)
+		}
+	}
+	h.cookies.clear(c.w, h.cookies.session)
+	if c.wantsJSON {
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return h.showSignedOut(c)
+}
+
+// afresh leads a browser back to a page of the app, and so through the gate
+// to a new challenge. A program is told that this one is gone.
+func (h *Handler) afresh(c *call, returnTo string) error {
+	if c.wantsJSON {
+		return h.refuse(c.w, c.r, refusal{status: http.StatusGone, kind: kindGone})
+	}
+	if returnTo == "" {
+		returnTo = c.base // which leads to a challenge for the site's root
+	}
+	return redirect(c.w, returnTo)
+}
+
+// challengeCookie is the value of the cookie that binds the call's challenge
+// to this browser, or "". Two cookies of that name are none.
+func (h *Handler) challengeCookie(c *call) string {
+	value, _, conflict := identity.Cookie(c.r.Header, h.cookies.challenge(c.ticket.Nonce))
+	if conflict {
+		return ""
+	}
+	return value
+}
+
+// switchLanguage remembers the language that a person picked and shows the
+// same page again.
+func (h *Handler) switchLanguage(c *call, chosen string) error {
+	if offered(chosen) {
+		h.cookies.set(c.w, h.cookies.language(), chosen, 365*24*time.Hour)
+	}
+	query := c.r.URL.Query()
+	query.Del("lang")
+	return redirect(c.w, c.base+"?"+query.Encode())
+}
