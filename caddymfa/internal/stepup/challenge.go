@@ -111,8 +111,8 @@ func newChallenge(d Demand, tries int) challenge {
 	return challenge{User: d.User, Site: d.Site, State: Choosing, StartBy: d.Expires, Deadline: d.Expires, TriesLeft: tries}
 }
 
-// Apply returns the challenge that results from ev at time now, and whether it
-// differs from c. It never modifies c and does no I/O.
+// Apply returns the challenge that results from ev at time now, and whether ev
+// or the time had an effect. It never modifies c and does no I/O.
 //
 // A final state never changes; the proof of a verified challenge is taken once.
 // Past the deadline the result is Expired whatever ev is, with one exception:

@@ -60,15 +60,17 @@ func newDirectory(client *onelogin.Client, lookup string) *directory {
 // find returns the person that a site calls name, at most maxAge old.
 func (d *directory) find(ctx context.Context, name string, maxAge time.Duration) (person, error) {
 	s, mine := d.claim(name, maxAge)
-	if mine {
+	switch {
+	case mine:
 		d.read(ctx, name, s)
+	case !s.finished():
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return person{}, fmt.Errorf("find user: %w", ctx.Err())
+		}
 	}
-	select {
-	case <-s.done:
-		return s.person, s.err
-	case <-ctx.Done():
-		return person{}, fmt.Errorf("find user: %w", ctx.Err())
-	}
+	return s.person, s.err
 }
 
 // peek returns the person if they were seen lately, however long ago that is.

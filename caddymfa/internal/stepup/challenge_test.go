@@ -1,0 +1,196 @@
+package stepup
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+)
+
+// epoch is when the challenges of these tests begin.
+func epoch() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+func choosing() challenge {
+	return newChallenge(Demand{User: "alice", Site: "app", Expires: epoch().Add(10 * time.Minute)}, 2)
+}
+
+func reserved() challenge {
+	c := choosing()
+	c.Reservation, c.ReservedUntil = "r1", epoch().Add(stepTime)
+	return c
+}
+
+func pending() challenge {
+	c, _ := reserved().Apply(activation("r1", "v1"), epoch())
+	return c
+}
+
+func activation(reservation, verificationID string) event {
+	return event{kind: evActivate, reservation: reservation, verificationID: verificationID, newBrowser: "b1",
+		device: device{onelogin.Device{ID: "7", Name: "phone"}, policy.Protect}, until: epoch().Add(2 * time.Minute)}
+}
+
+func TestApply(t *testing.T) {
+	verified, _ := pending().Apply(event{kind: evAccept, verificationID: "v1", asked: epoch()}, epoch())
+	lastTry := pending()
+	lastTry.TriesLeft = 0
+	for _, tt := range []struct {
+		name    string
+		from    challenge
+		ev      event
+		after   time.Duration // since the epoch
+		want    State
+		changed bool
+	}{
+		{"looking changes nothing", choosing(), event{kind: evLook}, 0, Choosing, false},
+		{"the choice ends with the demand", choosing(), event{kind: evLook}, 10*time.Minute + 1, Expired, true},
+		{"one reservation at a time", reserved(), event{kind: evReserve, reservation: "r2"}, 0, Choosing, false},
+		{"a dead process's reservation lapses", reserved(), event{kind: evReserve, reservation: "r2"}, stepTime + 1, Choosing, true},
+		{"only the holder of the reservation activates", reserved(), activation("r2", "v1"), 0, Choosing, false},
+		{"nobody activates without a reservation", choosing(), activation("", "v1"), 0, Choosing, false},
+		{"the holder activates", reserved(), activation("r1", "v1"), 0, Pending, true},
+		{"another browser reserves nothing", pending(), event{kind: evReserve, browser: "b2", reservation: "r2"}, 0, Pending, false},
+		{"another browser tries nothing", pending(), event{kind: evTry, browser: "b2", verificationID: "v1"}, 0, Pending, false},
+		{"another browser cancels nothing", pending(), event{kind: evCancel, browser: "b2"}, 0, Pending, false},
+		{"the browser tries", pending(), event{kind: evTry, browser: "b1", verificationID: "v1"}, 0, Pending, true},
+		{"no try is left to charge", lastTry, event{kind: evTry, browser: "b1", verificationID: "v1"}, 0, Pending, false},
+		{"another verification's acceptance is nothing", pending(), event{kind: evAccept, verificationID: "v0"}, 0, Pending, false},
+		{"no verification's acceptance is nothing", choosing(), event{kind: evAccept}, 0, Choosing, false},
+		{"accepted", pending(), event{kind: evAccept, verificationID: "v1"}, 0, Verified, true},
+		{"accepted at the deadline", pending(), event{kind: evAccept, verificationID: "v1"}, 2 * time.Minute, Verified, true},
+		{"read in the last interval", pending(), event{kind: evAccept, verificationID: "v1"}, 2*time.Minute + lastRead, Verified, true},
+		{"read too late", pending(), event{kind: evAccept, verificationID: "v1"}, 2*time.Minute + lastRead + 1, Expired, true},
+		{"tried too late", pending(), event{kind: evTry, browser: "b1", verificationID: "v1"}, 2*time.Minute + 1, Expired, true},
+		{"denied too late", pending(), event{kind: evDeny, verificationID: "v1"}, 2*time.Minute + 1, Expired, true},
+		{"denied", pending(), event{kind: evDeny, verificationID: "v1"}, 0, Denied, true},
+		{"gone", pending(), event{kind: evGone, verificationID: "v1"}, 0, Expired, true},
+		{"wrong with tries left", pending(), event{kind: evWrong, verificationID: "v1", triesLeft: 1}, 0, Pending, true},
+		{"wrong with none left in the challenge", lastTry, event{kind: evWrong, verificationID: "v1", triesLeft: 1}, 0, Locked, true},
+		{"wrong with none left for the user", pending(), event{kind: evWrong, verificationID: "v1"}, 0, Locked, true},
+		{"locked while choosing", choosing(), event{kind: evLock}, 0, Locked, true},
+		{"cancelled", pending(), event{kind: evCancel, browser: "b1"}, 0, Expired, true},
+		{"taken before it is verified", pending(), event{kind: evTake, browser: "b1"}, 0, Pending, false},
+		{"taken by another browser", verified, event{kind: evTake, browser: "b2"}, 0, Verified, false},
+		{"taken", verified, event{kind: evTake, browser: "b1"}, time.Hour, Verified, true},
+		{"an event that nobody knows", pending(), event{kind: 99}, 0, Pending, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, changed := tt.from.Apply(tt.ev, epoch().Add(tt.after))
+			if got.State != tt.want || changed != tt.changed {
+				t.Errorf("Apply = %s, %v, want %s, %v", got.State, changed, tt.want, tt.changed)
+			}
+		})
+	}
+}
+
+func TestActivationReplacesTheEarlierVerificationAndBrowser(t *testing.T) {
+	c := pending()
+	c.TriesLeft = 1
+	c, _ = c.Apply(event{kind: evReserve, browser: "b1", reservation: "r2", until: epoch().Add(stepTime)}, epoch())
+	again := activation("r2", "v2")
+	again.newBrowser = "b2"
+	c, _ = c.Apply(again, epoch())
+	if c.ownedBy("b1") || !c.ownedBy("b2") || c.TriesLeft != 1 {
+		t.Errorf("after another activation = %+v, want the new browser alone and one try left", c)
+	}
+	if late, changed := c.Apply(event{kind: evAccept, verificationID: "v1"}, epoch()); changed {
+		t.Errorf("the earlier verification still decides: %+v", late)
+	}
+}
+
+// anyEvent draws events that are mostly about the right verification and
+// browser, since others change nothing.
+func anyEvent(t *rapid.T) event {
+	return event{
+		kind:           eventKind(rapid.IntRange(0, int(evTake)+1).Draw(t, "kind")),
+		browser:        rapid.SampledFrom([]string{"b1", "b1", "b2", ""}).Draw(t, "browser"),
+		newBrowser:     rapid.SampledFrom([]string{"b1", "b2"}).Draw(t, "new browser"),
+		verificationID: rapid.SampledFrom([]string{"v1", "v1", "v2", ""}).Draw(t, "verification"),
+		reservation:    rapid.SampledFrom([]string{"r1", "r1", "r2"}).Draw(t, "reservation"),
+		until:          epoch().Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "until")) * time.Second),
+		triesLeft:      rapid.IntRange(0, 3).Draw(t, "tries left"),
+	}
+}
+
+// TestChallengeKeepsItsPromises drives challenges through random events: what
+// is final stays, no verification is ever pending past its time, and only an
+// acceptance of the pending verification verifies.
+func TestChallengeKeepsItsPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, now := choosing(), epoch()
+		for range rapid.IntRange(1, 30).Draw(t, "events") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
+			ev := anyEvent(t)
+			before := c
+			next, changed := c.Apply(ev, now)
+			checkPromises(t, before, next, ev, now, changed)
+			c = next
+		}
+	})
+}
+
+func checkPromises(t *rapid.T, before, next challenge, ev event, now time.Time, changed bool) {
+	if !changed && !reflect.DeepEqual(before, next) {
+		t.Fatalf("Apply made %+v of %+v and said that nothing happened", next, before)
+	}
+	if before.State.Final() && next.State != before.State {
+		t.Fatalf("final state %s became %s", before.State, next.State)
+	}
+	if before.Taken && changed {
+		t.Fatal("a taken challenge changed")
+	}
+	if next.TriesLeft > before.TriesLeft || next.TriesLeft < 0 {
+		t.Fatalf("tries went from %d to %d", before.TriesLeft, next.TriesLeft)
+	}
+	accepts := ev.kind == evAccept && before.State == Pending && ev.verificationID == before.VerificationID
+	if next.State == Verified && before.State != Verified && !accepts {
+		t.Fatalf("verified by %+v", ev)
+	}
+	late := now.After(before.Deadline) && !before.State.Final() && ev.kind != evAccept && ev.kind != evLook
+	if late && next.State != Expired {
+		t.Fatalf("past the deadline %+v led to %s", ev, next.State)
+	}
+	if !next.State.Final() && now.After(next.Deadline.Add(lastRead)) && now.After(before.Deadline.Add(lastRead)) {
+		t.Fatalf("still %s at %v, past %v", next.State, now, next.Deadline)
+	}
+}
+
+func TestStoredChallengeReadsTheSame(t *testing.T) {
+	c := pending()
+	c.RetryAt, c.AuthTime, c.Revision, c.Notice = epoch(), epoch().Add(time.Millisecond), 3, NoAccess
+	value, err := c.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(session.Record{Value: value})
+	if err != nil || !reflect.DeepEqual(got, c) {
+		t.Errorf("decode(encode(%+v)) = %+v, %v", c, got, err)
+	}
+}
+
+func TestNextPoll(t *testing.T) {
+	deadline := epoch().Add(2 * time.Minute)
+	polls, now := 0, epoch()
+	for last := false; !last; polls++ {
+		var wait time.Duration
+		wait, last = nextPoll(epoch(), deadline, now)
+		now = now.Add(wait)
+		if now.Sub(epoch()) <= eagerFor && wait > 2500*time.Millisecond {
+			t.Errorf("poll %d waits %v in the eager time, want at most 2.5 s", polls+1, wait)
+		}
+		if polls == 9 && now.Sub(epoch()) < 30*time.Second {
+			t.Errorf("ten polls end after %v, before a push of 30 s is found", now.Sub(epoch()))
+		}
+	}
+	if !now.Equal(deadline) {
+		t.Errorf("the last poll is at %v, want the deadline %v", now, deadline)
+	}
+	if wait, last := nextPoll(epoch(), deadline, deadline.Add(time.Hour)); wait != 0 || !last {
+		t.Errorf("nextPoll past the deadline = %v, %v, want one last poll at once", wait, last)
+	}
+}
