@@ -92,6 +92,9 @@ func authorization(h http.Header) string {
 	return ""
 }
 
+// schemeForm is the part of a known header that is no secret.
+var schemeForm = regexp.MustCompile(`(?i)^(bearer[: ]|basic )`)
+
 // redactedAuthorization keeps the form of the header and hides its secrets.
 func redactedAuthorization(header string) string {
 	if header == "" {
@@ -100,11 +103,10 @@ func redactedAuthorization(header string) string {
 	if match := clientForm.FindStringSubmatch(header); match != nil {
 		return "client_id:" + match[1] + ", client_secret:" + redacted
 	}
-	form, _, found := strings.Cut(header, " ")
-	if !found {
-		form, _, _ = strings.Cut(header, ":")
+	if scheme := schemeForm.FindString(header); scheme != "" {
+		return strings.TrimSpace(scheme) + " " + redacted
 	}
-	return form + " " + redacted
+	return redacted
 }
 
 // authorized reports whether the caller sent any Authorization header.

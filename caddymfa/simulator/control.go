@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -75,7 +76,7 @@ func (s *Simulator) describe(u User) controlUser {
 // named returns the user that the path names, or answers 404.
 func (s *Simulator) named(w http.ResponseWriter, r *http.Request) (User, bool) {
 	for _, u := range s.Users() {
-		if u.Username == r.PathValue("name") {
+		if strings.EqualFold(u.Username, r.PathValue("name")) {
 			return u, true
 		}
 	}

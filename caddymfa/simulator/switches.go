@@ -3,6 +3,7 @@ package simulator
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -156,15 +157,18 @@ func parseDuration(name, text string, d *time.Duration) (err error) {
 func (w *Switches) Set(name, value string) error {
 	key, _ := json.Marshal(name)
 	quoted, _ := json.Marshal(value)
-	asText := w.UnmarshalJSON(fmt.Appendf(nil, "{%s:%s}", key, quoted))
-	if asText == nil {
-		return nil
+	var wrongType *json.UnmarshalTypeError
+	var err error
+	if json.Valid([]byte(value)) { // a number or a truth value, unless the switch takes text
+		err = w.UnmarshalJSON(fmt.Appendf(nil, "{%s:%s}", key, value))
 	}
-	// Numbers and truth values are the same text without quotes.
-	if json.Valid([]byte(value)) && w.UnmarshalJSON(fmt.Appendf(nil, "{%s:%s}", key, value)) == nil {
-		return nil
+	if errors.As(err, &wrongType) || !json.Valid([]byte(value)) {
+		err = w.UnmarshalJSON(fmt.Appendf(nil, "{%s:%s}", key, quoted))
 	}
-	return fmt.Errorf("switch %s=%s: %w", name, value, asText)
+	if err != nil {
+		return fmt.Errorf("switch %s=%s: %w", name, value, err)
+	}
+	return nil
 }
 
 // Validate returns an error that names the first switch with an unknown value.

@@ -1,0 +1,203 @@
+package simulator_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddymfa/caddymfa/caddymfa/simulator"
+)
+
+// deviation is one switch and the answer that it changes.
+type deviation struct {
+	name     string // of the switch that the case shows
+	switches simulator.Switches
+	call     func(*peer) answer
+	status   int
+	want     string // ID stands for the verification's id
+}
+
+// Calls of the deviations. Each opens what it needs.
+func activateSMS(p *peer) answer { return p.call("POST", verifications, `{"device_id":1002}`) }
+func rightCode(p *peer) answer {
+	return p.verify(p.activate("1002"), "1002", p.sim.Code("alice", simulator.SMS))
+}
+func wrongCode(p *peer) answer { return p.verify(p.activate("1002"), "1002", "wrong") }
+func pollPush(p *peer) answer  { return p.poll(p.activate("1001")) }
+func pollExpired(p *peer) answer {
+	id := p.activate("1001")
+	p.sim.Advance(time.Hour)
+	return p.poll(id)
+}
+func verifyExpired(p *peer) answer {
+	id := p.activate("1002")
+	p.sim.Advance(time.Hour)
+	return p.verify(id, "1002", p.sim.Code("alice", simulator.SMS))
+}
+func pollUnknown(p *peer) answer { return p.poll("x") }
+func listDevices(p *peer) answer { return p.call("GET", "/api/2/mfa/users/102/devices", "") }
+func findUser(p *peer) answer {
+	return p.call("GET", users+"?fields=id,status,state&username=alice", "")
+}
+func findAny(p *peer) answer { return p.call("GET", users+"?fields=id&username=*", "") }
+func oneShotWrong(p *peer) answer {
+	p.activate("1002")
+	return p.call("POST", verifications, `{"otp":"wrong"}`)
+}
+func oneShotTOTP(p *peer) answer {
+	return p.call("POST", verifications, `{"device_id":1004,"otp":"`+p.sim.Code("alice", simulator.TOTP)+`"}`)
+}
+
+func deviations() []deviation {
+	const (
+		accepted = `{"id":"ID","status":"accepted","device_id":"1002"}`
+		pending  = `{"id":"ID","status":"pending","device_id":"1002"}`
+		rejected = `{"id":"ID","status":"rejected","device_id":"1002"}`
+		waiting  = `{"id":"ID","status":"pending","device_id":"1001"}`
+		notFound = `{"status":{"error":true,"code":404,"type":"not found","message":"The resource can't be found or the server has not found anything matching the Request-URI"}}`
+	)
+	return []deviation{
+		{"arrays", simulator.Switches{Arrays: true}, rightCode, 200, `[` + accepted + `]`},
+		{"arrays", simulator.Switches{Arrays: true}, pollPush, 200, `[` + waiting + `]`},
+		{"double_array", simulator.Switches{DoubleArray: true}, wrongCode, 200, `[[` + pending + `]]`},
+		{"ids_as_numbers", simulator.Switches{IDsAsNumbers: true}, rightCode, 200, `{"id":"ID","status":"accepted","device_id":1002}`},
+		{"ids_as_numbers", simulator.Switches{IDsAsNumbers: true}, listDevices, 200, `[{"device_id":1005,"user_display_name":"Bob's number","type_display_name":"OneLogin SMS","auth_factor_name":"SMS","default":true}]`},
+		{"device_id_mismatch", simulator.Switches{DeviceIDMismatch: true}, rightCode, 200, `{"id":"ID","status":"accepted","device_id":"1003"}`},
+		{"verify_body", simulator.Switches{VerifyBody: "object"}, rightCode, 200, success},
+		{"verify_body", simulator.Switches{VerifyBody: "flat"}, rightCode, 200, `{"type":"success","code":200,"message":"Success","error":false}`},
+		{"verify_body", simulator.Switches{VerifyBody: "string"}, rightCode, 200, accepted},
+		{"verify_body", simulator.Switches{VerifyBody: "string"}, oneShotTOTP, 200, `{"status":"accepted","device_id":"1004"}`},
+		{"wrong_code", simulator.Switches{WrongCode: "pending"}, wrongCode, 200, pending},
+		{"wrong_code", simulator.Switches{WrongCode: "rejected"}, wrongCode, 200, rejected},
+		{"wrong_code", simulator.Switches{WrongCode: "401_factor"}, wrongCode, 401, factorFails},
+		{"wrong_code", simulator.Switches{WrongCode: "pending"}, oneShotWrong, 200, pending},
+		{"tries", simulator.Switches{Tries: 1}, wrongCode, 200, rejected},
+		{"expired", simulator.Switches{Expired: "rejected"}, pollExpired, 200, `{"id":"ID","status":"rejected","device_id":"1001"}`},
+		{"expired", simulator.Switches{Expired: "rejected"}, verifyExpired, 200, rejected},
+		{"expired", simulator.Switches{Expired: "pending_forever"}, pollExpired, 200, waiting},
+		{"expired", simulator.Switches{Expired: "pending_forever"}, verifyExpired, 200, pending},
+		{"expired", simulator.Switches{Expired: "404"}, pollExpired, 404, notFoundB},
+		{"extra_unknown_status", simulator.Switches{ExtraUnknownStatus: "approved"}, rightCode, 200, strings.Replace(accepted, "accepted", "approved", 1)},
+		{"extra_unknown_status", simulator.Switches{ExtraUnknownStatus: "approved"}, wrongCode, 200, pending},
+		{"error_envelope_on_poll", simulator.Switches{ErrorEnvelopeOnPoll: "A"}, pollUnknown, 404, notFound},
+		{"error_envelope_on_poll", simulator.Switches{ErrorEnvelopeOnPoll: "B", SameTokenAfter401: true}, pollUnknown, 401, invalidB},
+		{"same_token_after_401", simulator.Switches{SameTokenAfter401: true}, listDevices, 401, invalidB},
+		{"no_devices", simulator.Switches{NoDevices: true}, listDevices, 200, `[]`},
+		{"unknown_factor_name", simulator.Switches{UnknownFactorName: true}, listDevices, 200, `[{"device_id":"1005","user_display_name":"Bob's number","type_display_name":"OneLogin Carrier Pigeon","auth_factor_name":"Carrier Pigeon","default":true}]`},
+		{"user_status", simulator.Switches{UserStatus: new(0)}, findUser, 200, `[{"id":101,"state":1,"status":0}]`},
+		{"user_state", simulator.Switches{UserState: new(3)}, findUser, 200, `[{"id":101,"state":3,"status":1}]`},
+		{"duplicate_users", simulator.Switches{DuplicateUsers: true}, findUser, 200, `[{"id":101,"state":1,"status":1},{"id":500101,"state":1,"status":1}]`},
+		{"wildcards", simulator.Switches{Wildcards: "off"}, findAny, 200, `[]`},
+		{"wildcards", simulator.Switches{Wildcards: "on"}, findAny, 200, `[{"id":101},{"id":102},{"id":103}]`},
+		{"edge_429", simulator.Switches{Edge429: 1}, listDevices, 429, "<html><body><h1>429 Too Many Requests</h1>\nYou have sent too many requests in a given amount of time.\n</body></html>\n"},
+		{"quota_429", simulator.Switches{Quota429: true}, listDevices, 429, `{"status":{"error":true,"code":429,"type":"too many requests","message":"Rate limit exceeded"}}`},
+		{"html_502", simulator.Switches{HTML502: true}, listDevices, 502, "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid or incomplete response.\n</body></html>\n"},
+		{"empty_200", simulator.Switches{Empty200: true}, listDevices, 200, ""},
+		{"only", simulator.Switches{Only: "poll, verify", HTML502: true}, pollUnknown, 502, "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid or incomplete response.\n</body></html>\n"},
+		{"only", simulator.Switches{Only: "users", NoDevices: true, HTML502: true}, pollPush, 200, waiting},
+	}
+}
+
+func TestSwitchChangesTheAnswer(t *testing.T) {
+	for _, test := range deviations() {
+		name, _ := json.Marshal(test.switches)
+		t.Run(test.name+string(name), func(t *testing.T) {
+			p := newPeer(t, simulator.Options{})
+			p.sim.SetSwitches(func(w *simulator.Switches) { *w = test.switches })
+			got := test.call(p)
+			want := test.want
+			if sent := p.sim.Sent(); len(sent) > 0 {
+				want = strings.ReplaceAll(want, "ID", sent[0].VerificationID)
+			}
+			check(t, test.name, got, test.status, want)
+		})
+	}
+}
+
+// shownElsewhere are switches that need more than one answer to show.
+func shownElsewhere() []string {
+	return []string{"times", "numeric_verification_ids", "verification_id_mismatch", "activate_status", "alphanumeric_codes",
+		"token_wrapped", "token_no_refresh_field", "token_created_at_skew", "token_killed_by_other_client", "slow", "truncate_body"}
+}
+
+func TestEverySwitchIsShown(t *testing.T) {
+	shown := shownElsewhere()
+	for _, test := range deviations() {
+		shown = append(shown, test.name)
+	}
+	for f := range reflect.TypeFor[simulator.Switches]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !slices.Contains(shown, name) {
+			t.Errorf("no test shows what switch %s changes", name)
+		}
+	}
+}
+
+func TestSwitchesSurviveJSON(t *testing.T) {
+	want := simulator.Switches{Only: "poll", Slow: 1500 * time.Millisecond, TokenCreatedAtSkew: -time.Hour, UserStatus: new(0), Arrays: true}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const wire = `{"only":"poll","arrays":true,"user_status":0,"token_created_at_skew":"-1h0m0s","slow":"1.5s"}`
+	if string(text) != wire {
+		t.Errorf("Marshal = %s, want %s", text, wire)
+	}
+	var got simulator.Switches
+	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Unmarshal = %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func TestSetByName(t *testing.T) {
+	for _, test := range []struct {
+		name, value string
+		want        simulator.Switches
+		err         string
+	}{
+		{"nonsense", "1", simulator.Switches{}, "nonsense"},
+		{"html_502", "maybe", simulator.Switches{}, "html_502"},
+		{"slow", "5", simulator.Switches{}, "not a duration"},
+		{"slow", "-1s", simulator.Switches{}, "negative"},
+		{"verify_body", "round", simulator.Switches{}, "string, object, flat"},
+		{"activate_status", "204", simulator.Switches{}, "neither 200 nor 201"},
+		{"only", "polls", simulator.Switches{}, "polls"},
+		{"html_502", "true", simulator.Switches{HTML502: true}, ""},
+		{"edge_429", "3", simulator.Switches{Edge429: 3}, ""},
+		{"user_state", "0", simulator.Switches{UserState: new(0)}, ""},
+		{"slow", "2s", simulator.Switches{Slow: 2 * time.Second}, ""},
+		{"expired", "404", simulator.Switches{Expired: "404"}, ""},
+		{"extra_unknown_status", "true", simulator.Switches{ExtraUnknownStatus: "true"}, ""},
+		{"only", "poll,verify", simulator.Switches{Only: "poll,verify"}, ""},
+	} {
+		var got simulator.Switches
+		err := got.Set(test.name, test.value)
+		if (err == nil) != (test.err == "") || (err != nil && !strings.Contains(err.Error(), test.err)) {
+			t.Errorf("Set(%s, %s) = %v, want an error with %q", test.name, test.value, err, test.err)
+		}
+		if !reflect.DeepEqual(got, test.want) {
+			t.Errorf("Set(%s, %s) gives %+v, want %+v", test.name, test.value, got, test.want)
+		}
+	}
+}
+
+func TestUnknownSwitchValuePanics(t *testing.T) {
+	for name, set := range map[string]func(){
+		"New": func() { simulator.New(simulator.Options{Switches: simulator.Switches{Only: "polls"}}) },
+		"SetSwitches": func() {
+			simulator.New(simulator.Options{}).SetSwitches(func(w *simulator.Switches) { w.WrongCode = "x" })
+		},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s with an unknown value did not panic", name)
+				}
+			}()
+			set()
+		}()
+	}
+}
