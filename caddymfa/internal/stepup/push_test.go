@@ -161,6 +161,16 @@ func TestUnreadablePushExpiresWithItsCause(t *testing.T) {
 	})
 }
 
+func TestForgottenPushExpiresAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *kit) {
+		v := k.visit("alice")
+		started := v.start(policy.Protect)
+		k.sim.Advance(5 * time.Minute)
+		v.want(v.wait(started.Revision), stepup.Expired, stepup.NoticeNone)
+		k.calls("poll", 1)
+	})
+}
+
 func TestSecondEngineCarriesAPushOn(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *kit) {
 		v := k.visit("alice")

@@ -240,6 +240,51 @@ func TestLateCodeIsNotAsked(t *testing.T) {
 	})
 }
 
+func TestCodeForAForgottenVerificationExpires(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *kit) {
+		v := k.visit("bob")
+		v.start(policy.SMS)
+		k.sim.Advance(5 * time.Minute)
+		v.want(v.verify(k.code("bob", simulator.SMS)), stepup.Expired, stepup.NoticeNone)
+		v.refused()
+	})
+}
+
+func TestCodeThatOneLoginRefusesForGoodEndsTheChallenge(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *kit) {
+		v := k.visit("bob")
+		v.start(policy.SMS)
+		right := k.code("bob", simulator.SMS)
+		k.sim.SetSwitches(func(w *simulator.Switches) { w.WrongCode = "rejected" })
+		v.want(v.verify(wrong(right, 0)), stepup.Denied, stepup.WrongCode)
+		v.want(v.verify(right), stepup.Denied, stepup.WrongCode)
+		v.refused()
+		k.calls("verify", 1)
+	})
+}
+
+func TestFollowersOfACodeWithoutAnAnswerAreToldSo(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *kit) {
+		v := k.visit("bob")
+		v.start(policy.SMS)
+		right := k.code("bob", simulator.SMS)
+		k.sim.SetSwitches(func(w *simulator.Switches) {
+			w.Only, w.HTML502, w.Slow = "verify", true, 2*time.Second
+		})
+		var racing sync.WaitGroup
+		for range 3 {
+			racing.Go(func() {
+				if r, err := k.engine.Verify(t.Context(), v.demand, v.cookie, right); err == nil {
+					t.Errorf("Verify = %+v, want an error", r)
+				}
+			})
+		}
+		racing.Wait()
+		k.calls("verify", 1)
+		v.refused()
+	})
+}
+
 func TestEventsNeverCarrySecrets(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *kit) {
 		v := k.visit("bob")

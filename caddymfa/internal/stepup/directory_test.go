@@ -1,0 +1,43 @@
+package stepup
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestDirectoryIsBounded(t *testing.T) {
+	d := newDirectory(nil, "")
+	for i := range maxPeople + 100 {
+		s, mine := d.claim(fmt.Sprint("user ", i), time.Minute)
+		if !mine {
+			t.Fatalf("user %d is said to be known", i)
+		}
+		close(s.done)
+	}
+	if n := len(d.people); n != maxPeople {
+		t.Errorf("directory holds %d people, want %d", n, maxPeople)
+	}
+}
+
+func TestBroadcasterForgetsThoseWhoLeft(t *testing.T) {
+	var b broadcaster
+	key := challengeKey(Demand{})
+	first, releaseFirst := b.subscribe(key)
+	second, releaseSecond := b.subscribe(key)
+	b.notify(key)
+	<-first
+	<-second
+	third, releaseThird := b.subscribe(key)
+	releaseFirst()
+	releaseSecond()
+	select {
+	case <-third:
+		t.Error("a later waiter was woken by an earlier change")
+	default:
+	}
+	releaseThird()
+	if len(b.waiting) != 0 {
+		t.Errorf("%d signals are left, want none", len(b.waiting))
+	}
+}
