@@ -144,15 +144,21 @@ func TestDeadAccessTokenIsReplacedAndTheCallRepeatedOnce(t *testing.T) {
 	}
 }
 
+// Words that we do not know may mean a dead access token as well.
 func TestRepeatWithLiveAccessTokenDecides(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(t)
-		f.on("token", accessTokenReply("T1", time.Now()), accessTokenReply("T2", time.Now()))
-		f.on("verify", reply{status: 401, body: fixture(t, "error_401.json")}, reply{status: 200, body: fixture(t, "verification_accepted.json")})
-		if got, err := f.client().Verify(t.Context(), verification, "012345"); got != accepted || err != nil {
-			t.Errorf("Verify = %v, %v, want accepted", got, err)
-		}
-	})
+	for _, body := range []string{
+		fixture(t, "error_401.json"), envelopeA("Authentication Failure"), envelopeB("The request requires user authentication."),
+		envelopeB("Unheard of"), "", "<html>", `{"status":401}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			f.on("token", accessTokenReply("T1", time.Now()), accessTokenReply("T2", time.Now()))
+			f.on("verify", reply{status: 401, body: body}, reply{status: 200, body: fixture(t, "verification_accepted.json")})
+			if got, err := f.client().Verify(t.Context(), verification, "012345"); got != accepted || err != nil {
+				t.Errorf("Verify after 401 %s = %v, %v, want accepted", body, got, err)
+			}
+		})
+	}
 }
 
 // The words of a wrong code must not cost an access token fetch, let alone a
