@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,14 +78,14 @@ func checkBase(base Requirement) error {
 		return fmt.Errorf("max age %v of the site is below %v", base.MaxAge, minMaxAge)
 	}
 	if base.Factors == 0 {
-		return fmt.Errorf("the site accepts no factor")
+		return errors.New("the site accepts no factor")
 	}
 	return nil
 }
 
 func compileRule(base Requirement, one Rule) (rule, error) {
 	if len(one.Paths) == 0 {
-		return rule{}, errNoPath
+		return rule{}, errors.New(`a rule names no path; write "/*" for every path`)
 	}
 	compiled := rule{methods: slices.Clone(one.Methods), requirement: one.Requirement}
 	for i, method := range one.Methods {

@@ -145,6 +145,18 @@ func TestOpenRedirectsAreRefused(t *testing.T) {
 	})
 }
 
+func TestReturnURLIsBounded(t *testing.T) {
+	for _, path := range []string{"/", "/x?y=", "/caf%C3%A9/"} {
+		longest := path + strings.Repeat("z", 2048-len(path))
+		if _, ok := policy.ReturnURL(longest); !ok {
+			t.Errorf("ReturnURL(%d bytes) refused", len(longest))
+		}
+		if _, ok := policy.ReturnURL(longest + "z"); ok {
+			t.Errorf("ReturnURL(%d bytes) accepted", len(longest)+1)
+		}
+	}
+}
+
 func TestGoodTargetsReturnUnchanged(t *testing.T) {
 	corpus(t, "targets.txt", func(family, line string) {
 		if got, ok := policy.ReturnURL(line); !ok || got != line {

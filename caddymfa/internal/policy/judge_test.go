@@ -99,7 +99,7 @@ func TestRequirePatternsCover(t *testing.T) {
 		{"/*", "/ /x /x/y //", ""},
 		{"*", "/ /x /x/y", ""},
 		{"/", "/ // /. /x/..", "/x /x/y"},
-		{"/a", "/a /A /a/ /a; /a%3b /a%00x", "/a/b /ab /b/a /"},
+		{"/a", "/a /A /a/ /a; /a%3b /a%00x /a;x/b", "/a/b /ab /b/a /"},
 		{"/a/*", "/a /a/ /a/b /a/b/c", "/ab /a.css /b/a /"},
 		{"/a.php", "/a.php /a.php/ /a.php/x /a.PHP/x", "/a.phpx /a.php.bak /a"},
 		{"/a b/*", "/a%20b /a%20b/c /A%20B", "/a /ab /a+b"},

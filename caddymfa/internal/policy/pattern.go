@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -149,6 +148,3 @@ func parseRequired(text string) (pattern, error) {
 	}
 	return p, nil
 }
-
-// errNoPath is the error for a require rule that names no path.
-var errNoPath = errors.New(`a require rule names no path; write "/*" for every path`)

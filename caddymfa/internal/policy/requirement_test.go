@@ -52,6 +52,13 @@ func TestProofCountsUntilMaxAge(t *testing.T) {
 	}
 }
 
+func TestMissingAuthTimeNeverCounts(t *testing.T) {
+	// A clock that was never set is near Go's zero time.
+	if site().Met(time.Time{}, policy.TOTP, time.Time{}.Add(time.Minute)) {
+		t.Error("Met(zero auth time) = true, want false")
+	}
+}
+
 func TestOneSessionMeetsRoutesByTheirOwnMaxAge(t *testing.T) {
 	proved := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
 	now := proved.Add(10 * time.Minute)

@@ -71,8 +71,8 @@ func staysHere(path string) bool {
 	if plain(path) {
 		return true
 	}
-	all, complete := readings(path)
-	return complete && !slices.ContainsFunc(all, func(reading string) bool {
-		return strings.HasPrefix(reading, "//") || strings.HasPrefix(reading, `/\`)
+	all, _ := readings(path) // complete, or UnderPrefix would have been true
+	return !slices.ContainsFunc(all, func(reading string) bool {
+		return strings.HasPrefix(reading, "//")
 	})
 }
