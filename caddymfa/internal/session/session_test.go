@@ -29,6 +29,7 @@ func TestAlive(t *testing.T) {
 		{"all stamps ahead within skew", -session.Skew, -session.Skew, -session.Skew, idle, lifetime, true},
 		{"no idle limit given", 0, 0, 0, 0, lifetime, false},
 		{"no lifetime given", 0, 0, 0, idle, 0, false},
+		{"no limits and stamps ahead", -session.Skew, -session.Skew, -session.Skew, 0, 0, false},
 		{"negative limits", 0, 0, -session.Skew, -time.Hour, -time.Hour, false},
 		{"old proof in a young session", 100 * lifetime, 0, 0, idle, lifetime, true},
 	}

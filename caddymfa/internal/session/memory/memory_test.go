@@ -36,12 +36,12 @@ func TestContractWithSweeper(t *testing.T) {
 // key returns the i-th key of a kind.
 func key(kind session.Kind, i int) session.Key { return session.NewKey(kind, strconv.Itoa(i)) }
 
-// fill adds n records that live for lifetime.
-func fill(t testing.TB, s *memory.Store, kind session.Kind, n int, lifetime time.Duration) {
+// fill adds records with the keys from and up to before that live for lifetime.
+func fill(t testing.TB, s *memory.Store, kind session.Kind, from, before int, lifetime time.Duration) {
 	t.Helper()
-	for i := range n {
+	for i := from; i < before; i++ {
 		if added, err := s.Add(t.Context(), key(kind, i), "", time.Now().Add(lifetime)); !added || err != nil {
-			t.Fatalf("Add %d of %d = %v, %v, want true", i, n, added, err)
+			t.Fatalf("Add %d = %v, %v, want true", i, added, err)
 		}
 	}
 }
@@ -49,7 +49,7 @@ func fill(t testing.TB, s *memory.Store, kind session.Kind, n int, lifetime time
 func TestFullStoreRefusesNewAndKeepsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, s := t.Context(), memory.New(memory.Config{MaxSessions: 100})
-		fill(t, s, session.KindSession, 100, time.Hour)
+		fill(t, s, session.KindSession, 0, 100, time.Hour)
 		late := key(session.KindSession, 1000)
 		if added, err := s.Add(ctx, late, "", time.Now().Add(time.Hour)); added || !errors.Is(err, session.ErrFull) {
 			t.Errorf("Add to a full store = %v, %v, want false, ErrFull", added, err)
@@ -59,6 +59,9 @@ func TestFullStoreRefusesNewAndKeepsOld(t *testing.T) {
 		}
 		if _, _, err := s.Increment(ctx, late, time.Hour); !errors.Is(err, session.ErrFull) {
 			t.Errorf("Increment in a full store: %v, want ErrFull", err)
+		}
+		if n := s.Len(session.KindSession); n != 100 {
+			t.Errorf("Len = %d, want 100", n)
 		}
 		for i := range 100 {
 			if _, found, _ := s.Load(ctx, key(session.KindSession, i)); !found {
@@ -73,7 +76,7 @@ func TestFullStoreStillChangesWhatItHolds(t *testing.T) {
 		ctx, s := t.Context(), memory.New(memory.Config{MaxOthers: 1})
 		hour := time.Now().Add(time.Hour)
 		k, c := key(session.KindChallenge, 0), key(session.KindCounter, 0)
-		fill(t, s, session.KindChallenge, 1, time.Hour)
+		fill(t, s, session.KindChallenge, 0, 1, time.Hour)
 		s.Increment(ctx, c, time.Hour)
 		if added, err := s.Add(ctx, k, "", hour); added || err != nil {
 			t.Errorf("Add of a taken key = %v, %v, want false without error", added, err)
@@ -86,7 +89,7 @@ func TestFullStoreStillChangesWhatItHolds(t *testing.T) {
 			t.Errorf("Increment = %d, %v, want 2", n, err)
 		}
 		s.Delete(ctx, k)
-		fill(t, s, session.KindChallenge, 1, time.Hour)
+		fill(t, s, session.KindChallenge, 0, 1, time.Hour)
 	})
 }
 
@@ -94,10 +97,10 @@ func TestFloodOfOneKindTakesNoRoomFromAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for flood := session.KindSession; flood.Valid(); flood++ {
 			s := memory.New(memory.Config{MaxSessions: 10, MaxOthers: 10})
-			fill(t, s, flood, 10, time.Hour)
+			fill(t, s, flood, 0, 10, time.Hour)
 			for other := session.KindSession; other.Valid(); other++ {
 				if other != flood {
-					fill(t, s, other, 10, time.Hour)
+					fill(t, s, other, 0, 10, time.Hour)
 				}
 			}
 		}
@@ -107,8 +110,8 @@ func TestFloodOfOneKindTakesNoRoomFromAnother(t *testing.T) {
 func TestFullStoreMakesRoomByDroppingExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New(memory.Config{MaxSessions: 100})
-		for range 3 {
-			fill(t, s, session.KindSession, 100, time.Minute)
+		for round := range 3 {
+			fill(t, s, session.KindSession, 100*round, 100*round+100, time.Minute)
 			time.Sleep(time.Minute)
 		}
 	})
@@ -118,7 +121,7 @@ func TestFullStoreMakesRoomByDroppingExpired(t *testing.T) {
 func TestFullStoreLooksForExpiredOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, s := t.Context(), memory.New(memory.Config{MaxSessions: 10})
-		fill(t, s, session.KindSession, 10, time.Minute+time.Millisecond)
+		fill(t, s, session.KindSession, 0, 10, time.Minute+time.Millisecond)
 		late := func() error {
 			_, err := s.Add(ctx, key(session.KindSession, 1000), "", time.Now().Add(time.Hour))
 			return err
@@ -148,14 +151,14 @@ func TestLenCountsWhatIsStored(t *testing.T) {
 			}
 		}
 		want("of an empty store", 0)
-		fill(t, s, session.KindSession, 10, time.Minute)
+		fill(t, s, session.KindSession, 0, 10, time.Minute)
 		want("after ten records", 10)
 		s.Delete(ctx, key(session.KindSession, 0))
 		s.Delete(ctx, key(session.KindSession, 0))
 		want("after a record was deleted twice", 9)
 		time.Sleep(time.Minute)
 		want("after they expired unswept", 9)
-		fill(t, s, session.KindSession, 10, time.Minute)
+		fill(t, s, session.KindSession, 0, 10, time.Minute)
 		want("after ten more under the same keys", 10)
 		if n := s.Len(0); n != 0 {
 			t.Errorf("Len of an unknown kind = %d, want 0", n)
@@ -167,14 +170,15 @@ func TestSweeperDropsExpiredAndKeepsLiving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memory.New(memory.Config{SweepEvery: time.Second})
 		defer s.Close()
-		fill(t, s, session.KindSession, 500, time.Hour)
-		fill(t, s, session.KindChallenge, 500, time.Minute)
-		time.Sleep(time.Minute + 65*time.Second)
-		if n := s.Len(session.KindChallenge); n != 0 {
-			t.Errorf("%d expired challenges are left after a round", n)
+		for kind := session.KindSession; kind.Valid(); kind++ {
+			fill(t, s, kind, 0, 500, time.Hour)
+			fill(t, s, kind, 500, 1000, time.Minute)
 		}
-		if n := s.Len(session.KindSession); n != 500 {
-			t.Errorf("%d sessions are left, want 500", n)
+		time.Sleep(time.Minute + 65*time.Second)
+		for kind := session.KindSession; kind.Valid(); kind++ {
+			if n := s.Len(kind); n != 500 {
+				t.Errorf("%d entries of kind %d are left after a round, want the 500 that live", n, kind)
+			}
 		}
 	})
 }
@@ -182,7 +186,7 @@ func TestSweeperDropsExpiredAndKeepsLiving(t *testing.T) {
 func TestCloseStopsTheSweeper(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	s := memory.New(memory.Config{SweepEvery: time.Hour})
-	fill(t, s, session.KindSession, 1, time.Hour)
+	fill(t, s, session.KindSession, 0, 1, time.Hour)
 	s.Close()
 	s.Close()
 	if _, found, err := s.Load(t.Context(), key(session.KindSession, 0)); !found || err != nil {
