@@ -38,6 +38,7 @@ func rooms() []room {
 		page     = "caddymfa/internal/page"
 		identity = "caddymfa/internal/identity"
 		seal     = "caddymfa/internal/seal"
+		form     = "caddymfa/internal/form"
 		session  = "caddymfa/internal/session"
 		memory   = "caddymfa/internal/session/memory"
 		suite    = "caddymfa/internal/session/sessiontest"
@@ -54,6 +55,7 @@ func rooms() []room {
 		{0, page, nil, []string{"golang.org/x/text"}},
 		{0, identity, nil, nil},
 		{0, seal, nil, nil},
+		{0, form, nil, nil},
 		{0, legacyApp, nil, nil},
 
 		{1, session, nil, nil},
@@ -63,7 +65,7 @@ func rooms() []room {
 		{2, stepup, []string{onelogin, policy, session}, nil},
 
 		{3, handler,
-			[]string{onelogin, policy, page, identity, seal, session, memory, stepup},
+			[]string{onelogin, policy, page, identity, seal, form, session, memory, stepup},
 			[]string{caddy, certmagic, "go.uber.org/zap"}},
 
 		{4, "", []string{handler}, nil},
