@@ -51,10 +51,10 @@ type App struct {
 	// Brand is how the pages look on every site that has no brand of its own.
 	Brand *Brand `json:"brand,omitempty"`
 
-	log     *zap.Logger
-	keys    *keyring
-	store   *pooled[*openStore]
-	engine  *pooled[*openEngine]
+	log    *zap.Logger
+	keys   *keyring
+	store  *pooled[*openStore]
+	engine *pooled[*openEngine]
 }
 
 // storeProvider is what a module in the namespace mfa.stores gives the app.

@@ -131,7 +131,22 @@ func (h *Handler) clean(r *http.Request) visit {
 // user is the name that the first login gave, or "".
 func (h *Handler) user(r *http.Request) string {
 	fill := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if h.userKey != "" { // the usual case, and one without a copy
+		name, _ := fill.GetString(h.userKey)
+		return strings.TrimSpace(name)
+	}
 	return strings.TrimSpace(fill.ReplaceAll(h.User, ""))
+}
+
+// soleKey returns the key of a text that is one placeholder and nothing else,
+// or "".
+func soleKey(text string) string {
+	inner, opened := strings.CutPrefix(text, "{")
+	inner, closed := strings.CutSuffix(inner, "}")
+	if !opened || !closed || strings.ContainsAny(inner, `{}\`) {
+		return ""
+	}
+	return inner
 }
 
 // target is what the rules judge: the path as the client sent it, and the one

@@ -99,6 +99,7 @@ type Handler struct {
 
 	app      *App
 	log      *zap.Logger
+	userKey  string // of User, if it is one placeholder
 	rules    *policy.Rules
 	sessions *session.Sessions
 	matchers caddyhttp.MatcherSets
@@ -176,6 +177,7 @@ func (h *Handler) setDefaults() {
 	if h.User == "" {
 		h.User = defaultUser
 	}
+	h.userKey = soleKey(h.User)
 	if h.MaxAge == 0 {
 		h.MaxAge = caddy.Duration(defaultMaxAge)
 	}

@@ -1,6 +1,8 @@
 package caddymfa
 
 import (
+	"net/http"
+
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -44,15 +46,21 @@ func eventLevel(event stepup.Event) zapcore.Level {
 	return zap.DebugLevel
 }
 
-// logCall writes one call to OneLogin: quietly when it worked, with OneLogin's
-// request id, which its support asks for, when it did not.
+// logCall writes one call to OneLogin: quietly when it was answered, with
+// OneLogin's request id, which its support asks for, when it was not.
 func logCall(log *zap.Logger, call onelogin.Call) {
 	level := zap.DebugLevel
-	if call.Err != nil {
+	if call.Err != nil || callFailed(call.StatusCode) {
 		level = zap.WarnLevel
 	}
 	if c := log.Check(level, "onelogin call"); c != nil {
 		c.Write(zap.String("op", call.Op), zap.Int("status", call.StatusCode),
 			zap.String("request_id", call.RequestID), zap.Duration("duration", call.Duration), zap.Error(call.Err))
 	}
+}
+
+// callFailed tells whether an operator should look at an answer. A wrong code
+// or an unknown user is none of these.
+func callFailed(statusCode int) bool {
+	return statusCode == http.StatusForbidden || statusCode == http.StatusTooManyRequests || statusCode >= 500
 }
