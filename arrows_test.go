@@ -76,7 +76,7 @@ func rooms() []room {
 }
 
 // testLibs are what tests may import in every room: models, leaks, a browser.
-var testLibs = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp"}
+var testLibs = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "golang.org/x/net/html"}
 
 // A pkg is what go list says of one package.
 type pkg struct {
