@@ -55,11 +55,7 @@ func (h *Handler) stream(c *call) error {
 func (h *Handler) next(ctx context.Context, c *call, cookieValue string, seen uint64) (stepup.Result, error) {
 	beat, cancel := context.WithTimeout(ctx, heartbeat)
 	defer cancel()
-	result, err := h.steps().Wait(beat, c.demand(), cookieValue, seen)
-	if err != nil && beat.Err() != nil && ctx.Err() == nil {
-		return h.steps().Look(ctx, c.demand(), cookieValue)
-	}
-	return result, err
+	return h.steps().Wait(beat, c.demand(), cookieValue, seen)
 }
 
 // sendEvent writes one event and tells whether another can follow.

@@ -103,7 +103,8 @@ func openFile(t *testing.T, file string) *site {
 	write(t, dir+"/id", "demo-client")
 	write(t, dir+"/secret", "demo-secret")
 	s.url = "http://" + address
-	s.file = strings.NewReplacer("SITE", address, "APP", strings.TrimPrefix(behind.URL, "http://"),
+	_, port, _ := net.SplitHostPort(address)
+	s.file = strings.NewReplacer("SITE", address, "PORT", port, "APP", strings.TrimPrefix(behind.URL, "http://"),
 		"ONELOGIN", api.URL, "STORAGE", dir+"/storage", "ID_FILE", dir+"/id", "SECRET_FILE", dir+"/secret",
 		" MATCHER", "").Replace(file)
 	s.load(s.file)
