@@ -39,7 +39,8 @@ const (
 	areaV2               // /api/2
 )
 
-// call is one request on its way through the simulator.
+// call is one request on its way through the simulator. It belongs to one
+// goroutine; begin and answer complete it while they hold Simulator.mu.
 type call struct {
 	op             string
 	area           area
@@ -57,7 +58,11 @@ type call struct {
 // maxBody bounds what a caller may send, in bytes.
 const maxBody = 1 << 20
 
-// API returns the simulated OneLogin API. It answers on any host.
+// API returns the simulated OneLogin API: its paths begin at the root and it
+// answers on any host, so that a base URL is all that a client must change.
+//
+// Bodies over 1 MiB are refused. A client that leaves while a call is slow ends
+// the call without an effect.
 func (s *Simulator) API() http.Handler { return http.HandlerFunc(s.serveAPI) }
 
 func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +80,9 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request) {
 	answer.write(w, c)
 }
 
-// begin counts the call and fixes the switches that hold for it.
+// begin counts the call and fixes the switches that hold for it. Counting
+// happens before anything else, so that Calls sees even a call that a slow
+// switch still holds back.
 func (s *Simulator) begin(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +94,9 @@ func (s *Simulator) begin(c *call) {
 	c.number = s.switchedCalls
 }
 
-// answer carries the call out and records it.
+// answer carries the call out and records it, all under the lock: two calls
+// never see each other half done. It records before the caller can read the
+// answer, so a test that has its answer finds it in the history.
 func (s *Simulator) answer(c *call) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +141,8 @@ func (s *Simulator) dispatch(c *call) reply {
 	return errorA(http.StatusNotFound, messageNoRoute)
 }
 
-// newCall says what kind of call r is.
+// newCall says what kind of call r is. One slash at the end is ignored, as the
+// documentation's own samples have one.
 func newCall(r *http.Request, body []byte) *call {
 	c := &call{op: OpUnknown, method: r.Method, request: r, body: body}
 	path := strings.TrimSuffix(r.URL.Path, "/")
@@ -143,13 +153,15 @@ func newCall(r *http.Request, body []byte) *call {
 		c.area = areaV1
 	}
 	c.route(strings.Split(strings.TrimPrefix(path, "/"), "/"))
+	// Same method and path: only the body tells the two apart.
 	if c.op == OpActivate && carriesCode(body) {
 		c.op = OpOneShot
 	}
 	return c
 }
 
-// route fills op and the variable parts of the path.
+// route fills op and the variable parts of the path. A known path with another
+// method is unknown, because OneLogin answers it with 404 and not with 405.
 func (c *call) route(parts []string) {
 	fixed := c.method + " " + strings.Join(parts, "/")
 	switch fixed {
@@ -225,7 +237,7 @@ func (c *call) edgeFault() (reply, bool) {
 func (p reply) write(w http.ResponseWriter, c *call) {
 	body, contentType := p.encode(c.area)
 	h := w.Header()
-	if p.page == "" {
+	if p.page == "" { // the proxy's pages carry none of OneLogin's headers
 		setHeaders(h, c, p.status)
 	}
 	for name, values := range p.header {
@@ -244,7 +256,9 @@ func (p reply) write(w http.ResponseWriter, c *call) {
 	w.Write(body)
 }
 
-// setHeaders adds what OneLogin itself, as opposed to its proxy, sends.
+// setHeaders adds what OneLogin itself, as opposed to its proxy, sends. Only
+// version 1 tells about the quota, and only /auth repeats the status in a
+// header and sets a cookie: that is how the recordings look.
 func setHeaders(h http.Header, c *call, status int) {
 	h.Set("X-Request-Id", requestID())
 	h.Set("Cache-Control", "no-cache")
@@ -270,4 +284,6 @@ func requestID() string {
 	return fmt.Sprintf("%X-%X-%X-%X-%X-%X-%X", b[:4], b[4:8], b[8:10], b[10:14], b[14:16], b[16:18], b[18:20])
 }
 
+// secondsLeftInHour is when the quota starts afresh. OneLogin's window is an
+// hour of its own; a full clock hour is the simplest that behaves like one.
 func secondsLeftInHour(now time.Time) int { return 3600 - int(now.Unix()%3600) }

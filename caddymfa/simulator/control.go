@@ -30,7 +30,8 @@ type controlDevice struct {
 	Code    string `json:"code,omitempty"`
 }
 
-// addControl adds the JSON mirror of the hooks.
+// addControl adds the JSON mirror of the hooks, for tests in other languages and
+// for people with curl. It has no credential of its own: see Phone.
 func (s *Simulator) addControl(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_sim/users", s.controlUsers)
 	mux.HandleFunc("GET /_sim/users/{name}", s.controlUser)
@@ -84,7 +85,8 @@ func (s *Simulator) named(w http.ResponseWriter, r *http.Request) (User, bool) {
 	return User{}, false
 }
 
-// controlAnswer answers the newest push; 409 says that none is pending.
+// controlAnswer answers the newest push; 409 says that none is pending, so that
+// a script that is too early notices.
 func (s *Simulator) controlAnswer(approve bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		u, ok := s.named(w, r)

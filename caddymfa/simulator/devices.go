@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// deviceRow is an enrolled factor as the list shows it.
+// deviceRow is an enrolled factor as the list shows it. It has exactly these
+// five keys; version 1 of the API has others.
 type deviceRow struct {
 	DeviceID   any    `json:"device_id"`
 	Name       string `json:"user_display_name"`
@@ -52,7 +53,8 @@ func (w Switches) wireID(id int64) any {
 	return strconv.FormatInt(id, 10)
 }
 
-// jsonID is an id in a request, which may be a number or text of digits.
+// jsonID is an id or a number of seconds in a request. The documentation says
+// number, clients in use send text of digits, and OneLogin takes both.
 type jsonID int64
 
 // UnmarshalJSON accepts 3 and "3".

@@ -22,6 +22,9 @@ type statusObject struct {
 	Message string `json:"message"`
 }
 
+// A client cannot know a body's form from its status alone, which is why both
+// exist here as types of their own.
+
 // formA is the wrapping of /auth and of version 1.
 type formA struct {
 	Status statusObject `json:"status"`

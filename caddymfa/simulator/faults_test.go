@@ -159,6 +159,7 @@ func TestSlowEndsWithItsCaller(t *testing.T) {
 		client := http.Client{Transport: p.sim.Transport(), Timeout: time.Second}
 		r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://x"+verifications, strings.NewReader(`{"device_id":1002}`))
 		r.Header.Set("Authorization", "Bearer "+p.accessToken)
+		r.Header.Set("Content-Type", "application/json")
 		if _, err := client.Do(r); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Do = %v, want the deadline", err)
 		}

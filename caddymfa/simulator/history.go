@@ -54,7 +54,7 @@ func (s *Simulator) record(c *call, status int) {
 	})
 }
 
-// appendBounded drops the oldest entry when the list is full.
+// appendBounded keeps a simulator that runs for weeks from growing: it drops the oldest entry when the list is full.
 func appendBounded[T any](list []T, entry T) []T {
 	if len(list) >= maxHistory {
 		list = append(list[:0:0], list[1:]...)
@@ -62,6 +62,8 @@ func appendBounded[T any](list []T, entry T) []T {
 	return append(list, entry)
 }
 
+// secretNames are the fields, in bodies and queries, that hold a secret anywhere
+// in OneLogin's API.
 func secretNames() []string {
 	return []string{"otp", "otp_token", "client_secret", "access_token", "refresh_token", "password", "state_token"}
 }

@@ -33,7 +33,7 @@ func (s *Simulator) Sent() []Message {
 	return list
 }
 
-// send delivers what the factor of v delivers. A device that only shows codes
+// send delivers what the factor of v delivers: a push, a text, a mail, a call. A device that only shows codes
 // gets nothing.
 func (s *Simulator) send(v *verification, customMessage string) {
 	if v.device.Factor.generatesCodes() && v.device.Factor != Protect {
@@ -76,6 +76,7 @@ func (s *Simulator) Code(username string, f Factor) string {
 		}
 		return ""
 	}
+	// Backwards: a resent code is the one that the person looks at.
 	for i := len(s.sent) - 1; i >= 0; i-- {
 		if m := s.sent[i]; m.Username == p.Username && m.Factor == f {
 			return m.code

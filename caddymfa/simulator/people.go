@@ -100,11 +100,13 @@ func DemoUsers() []User {
 // person is a user together with what only the simulator knows.
 type person struct {
 	User
+	// secrets are random for every simulator, so no code can be hard-coded.
 	secrets map[int64][]byte // shared secret of code-showing devices, by device id
 	created time.Time
 }
 
-// AddUser adds u, or replaces the user with the same username.
+// AddUser adds u, or replaces the user with the same username. Ids that are zero
+// are chosen from 9001 on. It does not check that ids given are unique.
 func (s *Simulator) AddUser(u User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,6 +162,7 @@ func (s *Simulator) orNextID(id int64) int64 {
 	return s.lastID
 }
 
+// person finds people as OneLogin's search does, without case.
 func (s *Simulator) person(username string) *person {
 	for _, p := range s.people {
 		if strings.EqualFold(p.Username, username) {

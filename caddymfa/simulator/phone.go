@@ -83,7 +83,7 @@ func (p *phone) servePhone(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveScreen answers the part of the page that changes.
+// serveScreen answers the part of the page that changes, for the page's script.
 func (p *phone) serveScreen(w http.ResponseWriter, r *http.Request) {
 	screen, ok := p.sim.screenView(r.PathValue("name"))
 	if !ok {
@@ -93,6 +93,8 @@ func (p *phone) serveScreen(w http.ResponseWriter, r *http.Request) {
 	p.render(w, "screen", screen)
 }
 
+// render writes a page only once it is whole, with the headers that keep it from
+// being stored, framed, or extended by anything that it does not hold itself.
 func (p *phone) render(w http.ResponseWriter, name string, view any) {
 	var out bytes.Buffer
 	if err := phoneTemplates.ExecuteTemplate(&out, name, view); err != nil {
@@ -122,7 +124,8 @@ func (p *phone) takeAnswer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// takeNumber ends a voice call: the right number approves, any other denies.
+// takeNumber ends a voice call: the right number approves, any other denies, and
+// there is no second try, as on a phone.
 func (p *phone) takeNumber(w http.ResponseWriter, r *http.Request) {
 	verificationID := formValue(w, r, "verification")
 	right := p.sim.numberMatches(r.PathValue("name"), verificationID, formValue(w, r, "number"))

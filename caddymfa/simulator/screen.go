@@ -60,6 +60,9 @@ type messageView struct {
 	Open                                     bool
 }
 
+// The views hold text that is ready to be shown, so that the template decides
+// nothing and the revision sums up exactly what is seen.
+
 // shownMessages is how many messages an inbox shows.
 const shownMessages = 5
 
@@ -115,7 +118,8 @@ func (f Factor) label() string {
 	return string(f)
 }
 
-// screenView returns what is on the person's phone now.
+// screenView returns what is on the person's phone now, all of one moment. ok is
+// false if there is no such person.
 func (s *Simulator) screenView(username string) (screenView, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,20 +25,22 @@ type accessToken struct {
 // tokenBody is the answer of the token endpoint in the key order of the wire.
 type tokenBody struct {
 	AccessToken  string `json:"access_token"`
-	CreatedAt    string `json:"created_at"`
-	ExpiresIn    int    `json:"expires_in"`
+	CreatedAt    string `json:"created_at"` // when it was first made, perhaps hours ago
+	ExpiresIn    int    `json:"expires_in"` // seconds from CreatedAt, not from now
 	RefreshToken string `json:"refresh_token,omitempty"`
-	TokenType    string `json:"token_type"`
+	TokenType    string `json:"token_type"` // always "bearer", in lower case
 	AccountID    int    `json:"account_id"`
 }
 
-// grant answers a request for an access token.
+// grant answers a request for an access token. The order of the checks is part
+// of the contract: content type, credential present, credential right, grant.
 func (s *Simulator) grant(c *call) reply {
 	form, isForm, ok := c.credentialBody()
 	if !ok {
 		return errorA(http.StatusBadRequest, messageContentType)
 	}
 	clientID, clientSecret, given := clientCredential(authorization(c.request.Header))
+	// Only a form may carry the credential in its body, and only instead of a header.
 	if !given && isForm && !c.authorized() {
 		clientID, clientSecret = form.Get("client_id"), form.Get("client_secret")
 		given = clientID != ""
@@ -90,7 +92,8 @@ func tokenReply(t accessToken, c *call) reply {
 	return reply{status: http.StatusOK, body: body}
 }
 
-// revoke ends an access token, for everybody who uses it.
+// revoke ends an access token, for everybody who uses it. Revoking one that is
+// dead already succeeds.
 func (s *Simulator) revoke(c *call) reply {
 	form, _, ok := c.credentialBody()
 	if !ok {
@@ -159,6 +162,8 @@ func (s *Simulator) scopeOf(c *call) scope {
 	case !ok:
 		return scopeNone
 	case c.switches.TokenKilledByOtherClient:
+		// Once is the point: a client that fetches another access token and
+		// repeats its call must succeed.
 		delete(s.accessTokens, known.clientID)
 		s.switches.TokenKilledByOtherClient = false
 		return scopeNone
@@ -187,7 +192,8 @@ type rateLimitData struct {
 	Reset     int `json:"X-RateLimit-Reset"`
 }
 
-// rateLimit answers GET /auth/rate_limit. Only calls to version 1 lower the
+// rateLimit answers GET /auth/rate_limit, the cheapest proof that an access
+// token is good. Only calls to version 1 lower the
 // remaining number, and none of those is simulated yet.
 func (s *Simulator) rateLimit(c *call) reply {
 	if !c.authorized() {

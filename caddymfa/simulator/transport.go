@@ -49,7 +49,9 @@ func asReceived(r *http.Request) *http.Request {
 	return in
 }
 
-// recorder is the http.ResponseWriter of one round trip.
+// recorder is the http.ResponseWriter of one round trip. That of
+// net/http/httptest would do, but it belongs to tests and this is also used by
+// programs.
 type recorder struct {
 	header http.Header
 	status int

@@ -98,7 +98,8 @@ func (s *Simulator) getUser(c *call) reply {
 	}}
 }
 
-// callee returns the person that the path names, or nil and the answer to give.
+// callee is the user a call is about, who is not the caller: that is a
+// credential. callee returns the person that the path names, or nil and the answer to give.
 func (s *Simulator) callee(c *call) (*person, reply) {
 	userID, err := strconv.ParseInt(c.userPart, 10, 64)
 	if err != nil {
@@ -139,7 +140,8 @@ func userFilters() []string {
 		"samaccountname", "external_id", "directory_id"}
 }
 
-// matches reports whether the row meets all filters of the query.
+// matches reports whether the row meets all filters of the query. Attributes
+// that nobody has here, such as external_id, are empty for everybody.
 func (row userRow) matches(query url.Values, wildcards bool) bool {
 	values := map[string]string{
 		"username": row.Username, "email": row.Email, "firstname": row.FirstName, "lastname": row.LastName,
@@ -160,7 +162,8 @@ func (row userRow) matches(query url.Values, wildcards bool) bool {
 	return true
 }
 
-// matchPattern compares without case. With wildcards, * stands for any run of
+// matchPattern compares without case. That patterns are on by default is what
+// makes a careless client find somebody else: "*" is everybody. With wildcards, * stands for any run of
 // characters and a leading ! negates.
 func matchPattern(pattern, value string, wildcards bool) bool {
 	if !wildcards {
@@ -172,7 +175,8 @@ func matchPattern(pattern, value string, wildcards bool) bool {
 	return err == nil && matched != negated
 }
 
-// withTwins adds to each row a second user with the same names.
+// withTwins adds to each row a second user with the same names, as when a
+// directory was imported twice. A client must then choose nobody.
 func withTwins(rows []userRow) []userRow {
 	var doubled []userRow
 	for _, row := range rows {

@@ -83,7 +83,9 @@ func badBody(body []byte) reply {
 }
 
 // activate answers POST /verifications: it opens a verification and sends what
-// the factor sends.
+// the factor sends. Earlier verifications of the same device stay good, and
+// suspended users are served: whether OneLogin does so is not known, and a
+// client must not rely on either.
 func (s *Simulator) activate(c *call) reply {
 	p, request, failure := s.verificationCall(c)
 	if failure != nil {
@@ -96,7 +98,7 @@ func (s *Simulator) activate(c *call) reply {
 	if !ok {
 		return notFound()
 	}
-	lifetime := 120
+	lifetime := 120 // seconds, as all times in this API
 	if request.ExpiresIn != nil {
 		lifetime = int(*request.ExpiresIn)
 	}

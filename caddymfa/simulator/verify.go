@@ -2,7 +2,8 @@ package simulator
 
 import "net/http"
 
-// statusBody is the answer of verify and poll.
+// statusBody is the answer of verify and poll. With HTTP status 200 it says
+// "pending" for a wrong code: the word decides, not the status.
 type statusBody struct {
 	ID       any    `json:"id,omitempty"`
 	Status   status `json:"status"`
@@ -18,7 +19,8 @@ type successObject struct {
 	Error   bool   `json:"error"`
 }
 
-// poll answers GET /verifications/<id>.
+// poll answers GET /verifications/<id>. Looking never changes a verification
+// except that it finds it expired.
 func (s *Simulator) poll(c *call) reply {
 	p, _, failure := s.verificationCall(c)
 	if failure != nil {
@@ -44,7 +46,8 @@ func (c *call) pollError(failure reply) reply {
 	return errorA(failure.status, b.Message)
 }
 
-// verify answers PUT /verifications/<id>.
+// verify answers PUT /verifications/<id>. A malformed request is not a try: it
+// counts nothing.
 func (s *Simulator) verify(c *call) reply {
 	p, request, failure := s.verificationCall(c)
 	if failure != nil {
@@ -83,7 +86,9 @@ func (v *verification) missing(request verificationRequest) string {
 	return ""
 }
 
-// codeEvent judges a code. Voice and magic links take none.
+// codeEvent judges a code. Voice and magic links take none: whatever is typed
+// is wrong. Protect takes the code that the phone shows although a push is
+// pending too.
 func (s *Simulator) codeEvent(p *person, v *verification, code string, c *call) event {
 	right := false
 	switch {
