@@ -49,13 +49,13 @@ func StripCookies(h http.Header, own func(name string) bool) {
 	if !anyCookie(lines, own) {
 		return
 	}
-	var kept []string
+	kept := make([]string, 0, len(lines)) // the old lines may be somebody else's too
 	for _, line := range lines {
 		if line = cutCookies(line, own); line != "" {
 			kept = append(kept, line)
 		}
 	}
-	if kept == nil {
+	if len(kept) == 0 {
 		delete(h, "Cookie")
 		return
 	}
@@ -79,27 +79,33 @@ func anyCookie(lines []string, own func(string) bool) bool {
 // cutCookies returns the line without our cookies, or "" where no other is
 // left. A line without any of ours comes back as it is.
 func cutCookies(line string, own func(string) bool) string {
-	pairs := strings.Split(line, ";")
-	var kept []string
-	others := false
-	for _, pair := range pairs {
+	var kept strings.Builder
+	kept.Grow(len(line))
+	others, cut, begun := false, false, false
+	for rest, more := line, true; more; {
+		var pair string
+		pair, rest, more = strings.Cut(rest, ";")
 		if own(cookieName(pair)) {
+			cut = true
 			continue
 		}
-		kept = append(kept, pair)
+		switch {
+		case begun:
+			kept.WriteByte(';')
+		case cut: // the space in front belonged to the separator that went
+			pair = strings.TrimLeft(pair, strictSpace)
+		}
+		begun = true
+		kept.WriteString(pair)
 		others = others || strings.Trim(pair, lenientSpace) != ""
 	}
 	switch {
-	case len(kept) == len(pairs):
+	case !cut:
 		return line
 	case !others:
 		return ""
 	}
-	// The space in front belonged to the separator, if the first cookie went.
-	if own(cookieName(pairs[0])) {
-		kept[0] = strings.TrimLeft(kept[0], strictSpace)
-	}
-	return strings.Join(kept, ";")
+	return kept.String()
 }
 
 // cookieName returns the name in one part of a Cookie line.
