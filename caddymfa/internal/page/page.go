@@ -183,11 +183,14 @@ type Page struct {
 	Still    bool
 	StillURL string
 
-	Factors     []Factor // all that are offered; on [Code] and [Push] for "other ways"
-	NotOffered  []string // names of enrolled devices that do not count here
-	Current     Factor   // the one in use, or used
-	AcceptsCode bool     // a [Push] may also be answered by a code
-	SentAt      time.Time
+	// Factors are all that are offered. On [Choose] they are the page; on
+	// [Code] and [Push] they are the other ways; where the challenge has
+	// ended, they take the place of the link to ReturnTo.
+	Factors     []Factor
+	NotOffered  []string  // names of enrolled devices that do not count here
+	Current     Factor    // the one in use, or used
+	AcceptsCode bool      // a [Push] may also be answered by a code
+	SentAt      time.Time // when the push went out; zero = not said
 
 	ExpiresIn  time.Duration // until the challenge ends
 	ResendIn   time.Duration // until sending again is allowed; 0 = now

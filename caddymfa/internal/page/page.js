@@ -53,10 +53,6 @@
     } catch (e) { /* the time in UTC stays */ }
   });
 
-  // Where autofocus does not reach, for example after going back.
-  var first = document.querySelector("[autofocus]");
-  if (first && document.activeElement === document.body) { first.focus(); }
-
   // Waiting for an approval: a stream while the page is seen, else nothing.
   if (!page.events || !window.EventSource) {
     if (page.events) { setTimeout(reload, 5000); }

@@ -164,6 +164,13 @@ func TestAddressesOutsideThisSiteAreReplaced(t *testing.T) {
 	}
 }
 
+func TestNamesCannotTurnTheSentenceAround(t *testing.T) {
+	p := sample(t, "choose")
+	for _, name := range []string{"app.example.com", "alice", "Alice’s phone"} {
+		only(t, dom(t, p), func(n *html.Node) bool { return n.Data == "bdi" && text(n) == name })
+	}
+}
+
 func TestLogoIsASmallImageOrNothing(t *testing.T) {
 	tests := []struct {
 		name string

@@ -209,7 +209,7 @@ func (v *view) Elsewhere() []Alternative {
 type offer struct {
 	*view
 	Factor Factor
-	Main   bool // the one big button of the page
+	Big    bool // the one main button of the page
 }
 
 // Label is the text of the button that starts with this factor.
@@ -223,31 +223,30 @@ func (o offer) Icon() string { return o.sort(o.Factor) }
 // Resend starts once more with the factor in use.
 func (v *view) Resend() offer { return offer{v, v.Current, false} }
 
-// Offers are the factors to choose from, the default first.
-func (v *view) Offers() []offer {
-	main := max(0, slices.IndexFunc(v.Factors, func(f Factor) bool { return f.Default }))
-	var offers []offer
-	for i, f := range v.Factors {
-		if i == main {
-			offers = slices.Insert(offers, 0, offer{v, f, true})
-		} else {
-			offers = append(offers, offer{v, f, false})
-		}
+// Main is the factor of the big button: the default, or else the first. It is
+// nil where there is nothing to choose from.
+func (v *view) Main() *offer {
+	if len(v.Factors) == 0 {
+		return nil
 	}
-	return offers
+	return &offer{v, v.Factors[v.mainIndex()], true}
 }
 
-// Others are the factors besides the current one, or besides the main button
+func (v *view) mainIndex() int {
+	return max(0, slices.IndexFunc(v.Factors, func(f Factor) bool { return f.Default }))
+}
+
+// Others are the factors besides the one in use, or besides the main button
 // where none is in use.
 func (v *view) Others() []offer {
 	var others []offer
-	for _, o := range v.Offers() {
-		used := o.Factor.ID == v.Current.ID
+	for i, f := range v.Factors {
+		taken := f.ID == v.Current.ID
 		if v.Current.ID == "" {
-			used = o.Main
+			taken = i == v.mainIndex()
 		}
-		if !used {
-			others = append(others, offer{v, o.Factor, false})
+		if !taken {
+			others = append(others, offer{v, f, false})
 		}
 	}
 	return others
