@@ -184,8 +184,8 @@ type Page struct {
 	StillURL string
 
 	// Factors are all that are offered. On [Choose] they are the page; on
-	// [Code] and [Push] they are the other ways; where the challenge has
-	// ended, they take the place of the link to ReturnTo.
+	// [Code] and [Push] they are the other ways; on [Expired] they take the
+	// place of the link to ReturnTo.
 	Factors     []Factor
 	NotOffered  []string  // names of enrolled devices that do not count here
 	Current     Factor    // the one in use, or used
@@ -197,6 +197,8 @@ type Page struct {
 	TriesLeft  int           // shown while it is 1 to 3; 0 = not known
 	RetryAfter time.Duration // until a lock ends; 0 = not known
 
+	// Error is shown on [Choose], [Code] and [Push]. The other pages are
+	// themselves about what happened.
 	Error Problem
 
 	// ReturnTo is where "Start again" and "Continue" lead.

@@ -85,6 +85,40 @@ func TestErrorInTheCodeIsToldAtTheTopAndAtTheField(t *testing.T) {
 	})
 }
 
+func TestErrorLinksOnlyToAFieldThatIsThere(t *testing.T) {
+	choose, push := sample(t, "choose"), sample(t, "push")
+	push.AcceptsCode = false
+	for _, p := range []page.Page{choose, push} {
+		p.Error = page.WrongCode
+		summary := only(t, dom(t, p), with("role", "alert"))
+		if links := find(summary, tag("a")); len(links) > 0 {
+			t.Errorf("kind %d: the summary leads to a field that is not there", p.Kind)
+		}
+	}
+}
+
+func TestEndIsNotAlsoAnError(t *testing.T) {
+	for _, name := range []string{"locked", "denied", "expired", "no_device"} {
+		p := sample(t, name)
+		p.Error = page.TooManyTries
+		root := dom(t, p)
+		if found := find(root, with("role", "alert")); len(found) > 0 || strings.HasPrefix(text(only(t, root, tag("title"))), "Error") {
+			t.Errorf("%s says twice what happened", name)
+		}
+	}
+}
+
+func TestOnlyRunningOutOfTimeOffersTheFactorsAgain(t *testing.T) {
+	for _, name := range []string{"denied", "locked", "cancelled", "no_device", "expired"} {
+		p := sample(t, name)
+		p.Factors = sample(t, "choose").Factors
+		forms := find(dom(t, p), with("action", "/.mfa/start"))
+		if (len(forms) > 0) != (name == "expired") {
+			t.Errorf("%s offers %d factors", name, len(forms))
+		}
+	}
+}
+
 func TestEveryProblemHasItsOwnWords(t *testing.T) {
 	said := make(map[string]page.Problem)
 	for problem := page.EmptyCode; problem <= page.StaleForm; problem++ {

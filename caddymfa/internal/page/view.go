@@ -115,6 +115,9 @@ func newView(p Page, l look, texts catalogue) *view {
 	p.Site, p.User, p.Reference = tidy(p.Site), tidy(p.User), tidy(p.Reference)
 	p.Brand.Name = tidy(p.Brand.Name)
 	p.Base, p.Self, p.ReturnTo = local(p.Base), local(p.Self), local(p.ReturnTo)
+	if p.Kind > Push {
+		p.Error = None // the page itself says what happened
+	}
 	if p.Events != "" {
 		p.Events = local(p.Events)
 	}
@@ -127,8 +130,15 @@ func newView(p Page, l look, texts catalogue) *view {
 	}
 }
 
-// InField says whether the error belongs to the code field.
-func (v *view) InField() bool { return v.Error.inField() }
+// InField says whether the error belongs to a code field on this page.
+func (v *view) InField() bool {
+	field := v.Kind == Code || v.Kind == Push && v.AcceptsCode
+	return field && v.Error.inField()
+}
+
+// Again says whether the factors are offered where a challenge has ended. Only
+// running out of time is a reason to go on at once.
+func (v *view) Again() bool { return v.Kind == Expired && len(v.Factors) > 0 }
 
 // ErrorKey is where the catalogues tell of the error.
 func (v *view) ErrorKey() string { return v.Error.key() }
