@@ -263,7 +263,7 @@ func TestBusyTokenEndpointIsTriedAgain(t *testing.T) {
 		f := newFake(t)
 		f.on("token", reply{status: 429, body: fixture(t, "throttled.html")}, reply{status: 500}, accessTokenReply("T1", time.Now()))
 		f.on("activate", reply{status: 201, body: fixture(t, "activation.json")})
-		if _, err := f.client().Activate(t.Context(), userID, deviceID, 0); err != nil {
+		if _, err := f.client().Activate(t.Context(), userID, deviceID, onelogin.Activation{}); err != nil {
 			t.Errorf("Activate = %v, want it to work", err)
 		}
 		f.wantCalls("token", 3)

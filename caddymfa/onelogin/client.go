@@ -3,10 +3,13 @@ package onelogin
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Client talks to one OneLogin tenant with one API credential. It is safe for
@@ -17,6 +20,8 @@ type Client struct {
 	timeout   time.Duration
 	observe   func(Call)
 	tokens    *accessTokens
+	budget    *rate.Limiter
+	mfa       backend
 	end       context.CancelFunc
 }
 
@@ -30,7 +35,16 @@ func New(config Config) (*Client, error) {
 	if err := checkCredential(config.ClientID, config.ClientSecret); err != nil {
 		return nil, fmt.Errorf("onelogin: %w", err)
 	}
-	c := &Client{baseURL: baseURL, transport: config.Transport, timeout: config.Timeout, observe: config.Observe}
+	c := &Client{
+		baseURL:   baseURL,
+		transport: config.Transport,
+		timeout:   config.Timeout,
+		observe:   config.Observe,
+		budget:    newBudget(config.HourlyBudget),
+	}
+	if c.mfa, err = c.backend(config.API); err != nil {
+		return nil, fmt.Errorf("onelogin: %w", err)
+	}
 	if c.transport == nil {
 		c.transport = newTransport()
 	}
@@ -48,6 +62,18 @@ func New(config Config) (*Client, error) {
 	}
 	c.SetCredentials(config.ClientID, config.ClientSecret)
 	return c, nil
+}
+
+// backend returns what speaks the MFA API of this name.
+func (c *Client) backend(api string) (backend, error) {
+	switch api {
+	case "", "v2":
+		return v2{c}, nil
+	case "v1":
+		return v1{c}, nil
+	default:
+		return nil, errors.New(`API: want "v2" or "v1"`)
+	}
 }
 
 // SetCredentials makes all further calls use this API credential. If it

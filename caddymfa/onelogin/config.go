@@ -23,8 +23,10 @@ var (
 )
 
 // Config says which tenant to talk to and how. BaseURL, ClientID and
-// ClientSecret are required.
+// ClientSecret are required. It prints as [redacted].
 type Config struct {
+	redacted
+
 	// BaseURL is the tenant's address. [New] takes what [BaseURL] takes.
 	BaseURL string
 
@@ -42,6 +44,17 @@ type Config struct {
 	// Zero or less selects 10 seconds. The caller's context can only shorten it.
 	Timeout time.Duration
 
+	// API is the MFA API that Devices, Activate, Verify, VerifyUnbound and Poll
+	// speak: "v2", which "" selects too, or "v1" (docs/onelogin.md, MFA v1).
+	API string
+
+	// HourlyBudget is how many HTTP requests the client may make in an hour,
+	// access tokens and repeats included. Zero or less selects 4,000. It is a
+	// bucket: a full one may be spent at once and refills evenly, so that an
+	// hour that begins with a full one can see up to twice as many. When it is
+	// spent, calls fail at once with an [*Error].
+	HourlyBudget int
+
 	// Observe, if not nil, is told of every HTTP request after it ended. It
 	// runs on the calling goroutine, possibly on many at once, and must be quick.
 	Observe func(Call)
@@ -49,8 +62,14 @@ type Config struct {
 
 // Call describes one HTTP request that was made, for logs and metrics. It
 // holds nothing secret and no personal data.
+//
+// Op is one of "access token", "rate limit", "find user", "get user", "list
+// devices", "activate", "verify", "verify unbound", "poll", "list factors",
+// "register", "verify registration", "poll registration", "create temporary
+// code", "validate smart", "verify smart", "log in" and "verify login". They
+// do not change from release to release, nor with the API's version.
 type Call struct {
-	Op         string        // "activate", "verify", "poll", "list devices", "find user", "get user" or "access token"
+	Op         string        // what for, one of the names below
 	StatusCode int           // 0 if no answer came
 	RequestID  string        // OneLogin's X-Request-Id, "" if it sent none that we can read
 	Duration   time.Duration // until the whole answer was read

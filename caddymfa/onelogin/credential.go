@@ -24,8 +24,6 @@ const (
 
 	// maxClockLead is how far in our future an access token may have been made.
 	maxClockLead = 5 * time.Minute
-
-	maxAccessTokenLength = 4096
 )
 
 // credential is an API credential. The generation tells it from those that
@@ -43,8 +41,7 @@ func (c credential) header() string {
 }
 
 // accessToken is OneLogin's bearer token with our own reckoning of its life.
-// The
-// deadline is derived from time.Now and so compares by the monotonic clock.
+// The deadline is derived from time.Now and so compares by the monotonic clock.
 type accessToken struct {
 	value    string
 	deadline time.Time // not used from here on
@@ -93,7 +90,7 @@ func readAccessToken(body []byte, now time.Time) (accessToken, bool) {
 		record, _ = items[0].(object)
 	}
 	value := text(record["access_token"])
-	if value == "" || len(value) > maxAccessTokenLength || strings.ContainsFunc(value, unicode.IsControl) {
+	if value == "" || len(value) > maxOpaqueLength || strings.ContainsFunc(value, unicode.IsControl) {
 		return accessToken{}, false
 	}
 	created, ok := instant(record["created_at"])

@@ -2,7 +2,6 @@ package onelogin
 
 import (
 	"context"
-	"net/http"
 	"strings"
 )
 
@@ -13,7 +12,7 @@ const temporaryDevice = "user_temp_otp_"
 // Kind is the kind of proof that a device gives.
 type Kind string
 
-// The kinds of proof that OneLogin's MFA API v2 can verify.
+// The kinds of proof that OneLogin's MFA API can verify.
 const (
 	KindProtect Kind = "protect" // OneLogin Protect: approve a push, or type its code
 	KindSMS     Kind = "sms"     // code by text message
@@ -22,7 +21,13 @@ const (
 	KindTOTP    Kind = "totp"    // authenticator app, RFC 6238
 	KindYubiKey Kind = "yubikey" // YubiKey one-time password
 	KindDuo     Kind = "duo"     // Duo passcode
-	KindUnknown Kind = ""        // none that we know: not to be offered
+
+	// KindTemporary is a code that a help desk has made for a user who lost
+	// everything else. It proves that the help desk trusts the user.
+	KindTemporary Kind = "temporary"
+
+	// KindUnknown is none that we know: not to be offered.
+	KindUnknown Kind = ""
 )
 
 // Device is one factor that a user has enrolled.
@@ -44,16 +49,21 @@ type Device struct {
 }
 
 // Kind tells what kind of proof the device gives, by its factor name
-// (docs/onelogin.md, Factor names). Names that we do not know, and temporary
-// codes of the help desk, are [KindUnknown].
+// (docs/onelogin.md, Factor names), or by its id for a temporary code. Names
+// that we do not know are [KindUnknown].
 func (d Device) Kind() Kind {
 	if strings.HasPrefix(d.ID, temporaryDevice) {
-		return KindUnknown
+		return KindTemporary
 	}
-	switch strings.ToLower(d.FactorName) {
+	return kindOf(d.FactorName)
+}
+
+// kindOf knows the names of both MFA APIs and of the session login.
+func kindOf(factorName string) Kind {
+	switch strings.ToLower(factorName) {
 	case "onelogin", "onelogin protect":
 		return KindProtect
-	case "sms", "onelogin sms":
+	case "sms", "onelogin sms", "onelogin otp sms":
 		return KindSMS
 	case "onelogin email", "email":
 		return KindEmail
@@ -61,7 +71,7 @@ func (d Device) Kind() Kind {
 		return KindVoice
 	case "google authenticator", "authenticator":
 		return KindTOTP
-	case "yubikey":
+	case "yubikey", "yubico yubikey":
 		return KindYubiKey
 	case "duo security", "duo":
 		return KindDuo
@@ -75,47 +85,32 @@ func (d Device) Kind() Kind {
 // anything, and must not pass for it. Errors are [*Error]: status 404 for a
 // user that does not exist, status 0 and no request for an id that is not one.
 func (c *Client) Devices(ctx context.Context, userID string) ([]Device, error) {
-	r := request{op: "list devices", method: http.MethodGet, path: "/api/2/mfa/users/" + userID + "/devices"}
-	if !userIDPattern.MatchString(userID) {
-		return nil, &Error{Op: r.op, Message: classInvalidID}
-	}
-	a, err := c.lookup(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, a.refusal(r.op)
-	}
-	devices, ok := readDevices(a.body)
-	if !ok {
-		return nil, a.problem(r.op, classUnreadable)
-	}
-	return devices, nil
+	return c.mfa.devices(ctx, userID)
 }
 
 // readDevices leaves out rows that say they are not active, which only the
 // old API does.
-func readDevices(body []byte) ([]Device, bool) {
+func readDevices(body []byte) ([]Device, string) {
 	records, err := parseList(body)
 	if err != nil {
-		return nil, false
+		return nil, classUnreadable
 	}
 	devices := make([]Device, 0, len(records))
 	for _, record := range records {
-		device, ok := readDevice(record)
+		device, ok := readDevice(record, "device_id")
 		if !ok {
-			return nil, false
+			return nil, classUnreadable
 		}
 		if record["active"] != false {
 			devices = append(devices, device)
 		}
 	}
-	return devices, true
+	return devices, ""
 }
 
-func readDevice(record object) (Device, bool) {
+func readDevice(record object, idName string) (Device, bool) {
 	device := Device{
-		ID:         identifier(record["device_id"]),
+		ID:         identifier(record[idName]),
 		Name:       text(record["user_display_name"]),
 		TypeName:   text(record["type_display_name"]),
 		FactorName: text(record["auth_factor_name"]),

@@ -88,6 +88,8 @@ func TestKindsOfDevices(t *testing.T) {
 		{"Google Authenticator", onelogin.KindTOTP},
 		{"Authenticator", onelogin.KindTOTP},
 		{"YubiKey", onelogin.KindYubiKey},
+		{"Yubico YubiKey", onelogin.KindYubiKey},
+		{"OneLogin OTP SMS", onelogin.KindSMS},
 		{"Duo Security", onelogin.KindDuo},
 		{"Duo", onelogin.KindDuo},
 		{"", onelogin.KindUnknown},
@@ -102,7 +104,7 @@ func TestKindsOfDevices(t *testing.T) {
 		}
 	}
 	temporary := onelogin.Device{ID: "user_temp_otp_5", FactorName: "OneLogin"}
-	if got := temporary.Kind(); got != onelogin.KindUnknown {
-		t.Errorf("Kind of a temporary code = %q, want unknown", got)
+	if got := temporary.Kind(); got != onelogin.KindTemporary {
+		t.Errorf("Kind of a temporary code = %q, want temporary", got)
 	}
 }

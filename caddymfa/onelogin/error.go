@@ -15,6 +15,8 @@ import (
 // The words that Error.Message is made of.
 const (
 	classInvalidID    = "invalid id"
+	classInvalid      = "invalid argument"
+	classBudget       = "hourly budget is spent"
 	classUnsendable   = "request cannot be sent"
 	classCanceled     = "canceled"
 	classTimeout      = "timed out"

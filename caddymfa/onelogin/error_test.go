@@ -55,7 +55,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 		_, _, e1 := client.UserByUsername(t.Context(), "jdoe")
 		_, _, e2 := client.UserByID(t.Context(), userID)
 		_, e3 := client.Devices(t.Context(), userID)
-		_, e4 := client.Activate(t.Context(), userID, deviceID, 0)
+		_, e4 := client.Activate(t.Context(), userID, deviceID, onelogin.Activation{})
 		_, e5 := client.Verify(t.Context(), verification, "012345")
 		_, e6 := client.Poll(t.Context(), verification)
 		for _, err := range []error{e1, e2, e3, e4, e5, e6} {

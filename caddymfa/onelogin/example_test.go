@@ -35,7 +35,7 @@ func Example() {
 	if err != nil || len(devices) == 0 {
 		log.Fatal("no device: ", err)
 	}
-	verification, err := client.Activate(ctx, user.ID, devices[0].ID, 2*time.Minute)
+	verification, err := client.Activate(ctx, user.ID, devices[0].ID, onelogin.Activation{Lifetime: 2 * time.Minute})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -13,6 +13,9 @@ const (
 	saysNothing saying = iota // no message, or none that we know
 	saysPending
 	saysWrongCode
+	saysNoCode
+	saysWrongPassword
+	saysMFARequired
 	saysGone
 	saysForbidden
 	saysNoRoute
@@ -26,8 +29,14 @@ func (a answer) says() saying {
 	switch {
 	case has("authentication pending"), has("pending on ol protect"):
 		return saysPending
-	case has("failed authentication with this factor"), has("otp token blank"):
+	case has("failed authentication with this factor"):
 		return saysWrongCode
+	case has("otp token blank"):
+		return saysNoCode
+	case has("invalid user credentials"):
+		return saysWrongPassword
+	case has("mfa is required"):
+		return saysMFARequired
 	case has("state token is invalid or expired"):
 		return saysGone
 	case has("insufficient permission"), has("not authorized"), has("not authorised"):

@@ -10,8 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a body. OneLogin's own reach 4.
-const maxDepth = 32
+const (
+	// maxDepth bounds the nesting of a body. OneLogin's own reach 4.
+	maxDepth = 32
+
+	maxOpaqueLength = 4096
+)
 
 var (
 	errUnreadable = errors.New("not one plain JSON value")
@@ -112,6 +116,23 @@ func parseRecord(body []byte) (object, error) {
 	return record, nil
 }
 
+// readEnvelope reads {"status":{…},"data":…}, the form of the first API, where
+// the status does not speak of an error. Data is an object or the only one of
+// an array, and nil if it is neither.
+func readEnvelope(body []byte) (status, data object, ok bool) {
+	record, err := parseRecord(body)
+	if err != nil || !spelledExactly(record, "status", "data") {
+		return nil, nil, false
+	}
+	status, _ = record["status"].(object)
+	if items, isList := record["data"].([]any); isList && len(items) == 1 {
+		data, _ = items[0].(object)
+	} else {
+		data, _ = record["data"].(object)
+	}
+	return status, data, status["error"] == false && status["code"] == json.Number("200")
+}
+
 // parseList reads a body that holds an array of objects, or one object bare.
 func parseList(body []byte) ([]object, error) {
 	value, err := parse(body)
@@ -158,6 +179,16 @@ func identifier(value any) string {
 		}
 	}
 	return ""
+}
+
+// opaque returns a string that is a secret of OneLogin's making, or "" for all
+// that could not travel in a header.
+func opaque(value any) string {
+	s := text(value)
+	if len(s) > maxOpaqueLength || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	return s
 }
 
 // text returns a string member, or "" for null, for none and for other types.

@@ -20,7 +20,7 @@ var operations = []struct {
 	call func(ctx context.Context, c *onelogin.Client) error
 }{
 	{"activate", func(ctx context.Context, c *onelogin.Client) error {
-		_, err := c.Activate(ctx, userID, deviceID, time.Minute)
+		_, err := c.Activate(ctx, userID, deviceID, onelogin.Activation{Lifetime: time.Minute})
 		return err
 	}},
 	{"verify", func(ctx context.Context, c *onelogin.Client) error {

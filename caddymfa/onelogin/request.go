@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -23,9 +24,19 @@ const (
 type request struct {
 	op     string // for errors and observers
 	method string
-	path   string // below the base URL; ids in it are validated by the caller
+	path   string // below the base URL; ids in it are checked by naming
 	query  url.Values
-	body   any // nil: none
+	body   any    // nil: none
+	flaw   string // class of why it must not be sent at all; "" if it may
+}
+
+// naming checks the ids that the request is built of. It is sent only if they
+// are ids: most of them stand in the path.
+func (r request) naming(userID string, recordIDs ...string) request {
+	if !userIDPattern.MatchString(userID) || slices.ContainsFunc(recordIDs, func(id string) bool { return !recordIDPattern.MatchString(id) }) {
+		r.flaw = classInvalidID
+	}
+	return r
 }
 
 // answer is an HTTP answer that was read whole, whatever its status.
@@ -58,6 +69,9 @@ func (c *Client) submit(ctx context.Context, r request) (answer, error) {
 // same one means that the 401 spoke of something else, and it stands
 // (docs/onelogin.md, Dead access tokens).
 func (c *Client) authorized(ctx context.Context, r request) (answer, error) {
+	if r.flaw != "" {
+		return answer{}, &Error{Op: r.op, Message: r.flaw}
+	}
 	used, err := c.tokens.current(ctx, "")
 	if err != nil {
 		return answer{}, err
@@ -76,8 +90,13 @@ func (c *Client) authorized(ctx context.Context, r request) (answer, error) {
 	return c.once(ctx, r, "Bearer "+newest)
 }
 
-// once makes exactly one HTTP request and reports it to the observer.
+// once makes exactly one HTTP request and reports it to the observer. Every
+// request of the client passes here, and none when the hour's budget is spent:
+// whoever waits is a person, so it does not wait for a better time.
 func (c *Client) once(ctx context.Context, r request, authorization string) (answer, error) {
+	if !c.budget.Allow() {
+		return answer{}, &Error{Op: r.op, Message: classBudget}
+	}
 	started := time.Now()
 	a, err := c.exchange(ctx, r, authorization)
 	if c.observe != nil {
@@ -112,6 +131,20 @@ func (c *Client) exchange(ctx context.Context, r request, authorization string) 
 		return a, a.problem(r.op, classTooLarge)
 	}
 	return a, nil
+}
+
+// expect reads the body of an answer that must have one of these statuses.
+// Read returns the class of what is wrong with the body, or "".
+func expect[T any](op string, a answer, read func(body []byte) (T, string), statuses ...int) (T, error) {
+	var none T
+	if !slices.Contains(statuses, a.status) {
+		return none, a.refusal(op)
+	}
+	value, class := read(a.body)
+	if class != "" {
+		return none, a.problem(op, class)
+	}
+	return value, nil
 }
 
 func (c *Client) encode(ctx context.Context, r request, authorization string) (*http.Request, error) {

@@ -144,7 +144,7 @@ func TestIDsThatAreNoUserAreNeverSent(t *testing.T) {
 		if _, err := client.Devices(t.Context(), id); err == nil {
 			t.Errorf("Devices(%q) did not refuse", id)
 		}
-		if _, err := client.Activate(t.Context(), id, deviceID, 0); err == nil {
+		if _, err := client.Activate(t.Context(), id, deviceID, onelogin.Activation{}); err == nil {
 			t.Errorf("Activate(%q) did not refuse", id)
 		}
 	}

@@ -37,22 +37,37 @@ func (v Verdict) String() string {
 	}
 }
 
-// judge reads an answer to PUT (try a code) or GET (poll) of a verification,
-// by the table in docs/onelogin.md, Verdicts. Whatever is not listed there is
-// Denied. Undecided means that the answer is an error.
-//
-// A 401 arrives here only after the access token was found to be alive, so it
-// speaks of the code or of the verification.
-func judge(method string, a answer, v Verification) Verdict {
+// question is what was asked of a verification.
+type question int
+
+const (
+	typed  question = iota // is this the code?
+	polled                 // has the user answered?
+)
+
+// judge reads an answer about a verification or a registration, by the table
+// in docs/onelogin.md, Verdicts. Whatever is not listed there is Denied.
+// Undecided means that the answer is an error.
+func judge(q question, a answer, v Verification) Verdict {
+	if a.status == http.StatusOK {
+		return judgeBody(q, a.body, v)
+	}
+	return judgeStatus(q, a)
+}
+
+// judgeStatus reads all answers but 200, of both MFA APIs. A 401 arrives here
+// only after the access token was found to be alive, so it speaks of the code
+// or of the verification.
+func judgeStatus(q question, a answer) Verdict {
 	switch {
-	case a.status == http.StatusOK:
-		return judgeBody(method, a.body, v)
 	case a.status == http.StatusUnauthorized:
-		return judgeUnauthorized(method, a)
+		return judgeUnauthorized(q, a)
+	case a.status == http.StatusNotFound && a.says() == saysNoRoute:
+		return Undecided
 	case a.status == http.StatusNotFound:
 		return Gone
 	case a.status == http.StatusBadRequest, a.status == http.StatusUnprocessableEntity:
-		return judgeBadRequest(method, a)
+		return judgeBadRequest(q, a)
 	case a.status == http.StatusForbidden, a.status == http.StatusRequestTimeout, busy(a.status):
 		return Undecided
 	default:
@@ -60,29 +75,29 @@ func judge(method string, a answer, v Verification) Verdict {
 	}
 }
 
-func judgeBody(method string, body []byte, v Verification) Verdict {
+func judgeBody(q question, body []byte, v Verification) Verdict {
 	record, err := parseRecord(body)
 	if err != nil || !spelledExactly(record, "status", "id", "user_id", "device_id") {
 		return Denied
 	}
 	switch status := record["status"].(type) {
 	case string:
-		return judgeWord(method, status, v.names(record))
+		return judgeWord(q, status, v.names(record))
 	case object:
-		return judgeEnvelope(method, status, v.names(record))
+		return judgeEnvelope(q, status, v.names(record))
 	default:
 		return Denied
 	}
 }
 
 // judgeWord reads {"status":"accepted"}, the body of OneLogin's servers.
-func judgeWord(method, status string, own bool) Verdict {
+func judgeWord(q question, status string, own bool) Verdict {
 	switch {
 	case status == "accepted" && own:
 		return Accepted
-	case status == "pending" && method == http.MethodPut:
+	case status == "pending" && q == typed:
 		return WrongCode
-	case status == "pending" && method == http.MethodGet:
+	case status == "pending" && q == polled:
 		return Pending
 	default:
 		return Denied
@@ -91,11 +106,11 @@ func judgeWord(method, status string, own bool) Verdict {
 
 // judgeEnvelope reads {"status":{"type":"success",…}}, the body of OneLogin's
 // documents, which show it for codes only.
-func judgeEnvelope(method string, status object, own bool) Verdict {
+func judgeEnvelope(q question, status object, own bool) Verdict {
 	switch {
 	case strings.Contains(strings.ToLower(text(status["message"])), "pending"):
 		return Pending
-	case method == http.MethodPut && own && successful(status):
+	case q == typed && own && successful(status):
 		return Accepted
 	default:
 		return Denied
@@ -113,7 +128,7 @@ func successful(status object) bool {
 		status["error"] == false
 }
 
-func judgeUnauthorized(method string, a answer) Verdict {
+func judgeUnauthorized(q question, a answer) Verdict {
 	switch said := a.says(); {
 	case said == saysPending:
 		return Pending
@@ -121,19 +136,49 @@ func judgeUnauthorized(method string, a answer) Verdict {
 		return Gone
 	case said == saysForbidden, said == saysNoRoute:
 		return Undecided
-	case method == http.MethodPut:
+	case q == typed:
 		return WrongCode
 	default:
 		return Denied
 	}
 }
 
-func judgeBadRequest(method string, a answer) Verdict {
+func judgeBadRequest(q question, a answer) Verdict {
 	switch {
 	case a.says() == saysGone:
 		return Gone
-	case method == http.MethodPut && strings.Contains(strings.ToLower(a.message()), "otp"):
+	case q == typed && strings.Contains(strings.ToLower(a.message()), "otp"):
 		return WrongCode
+	default:
+		return Denied
+	}
+}
+
+// judgeV1 reads an answer of the first API and of the session login, which
+// know one success only: the plain envelope. A poll there is a code that is
+// missing, so being told so is no answer of the user.
+func judgeV1(q question, a answer) Verdict {
+	if a.status == http.StatusOK {
+		return judgePlain(a.body)
+	}
+	verdict := judgeStatus(q, a)
+	if q == polled && verdict == Denied && a.says() == saysNoCode {
+		return Pending
+	}
+	return verdict
+}
+
+func judgePlain(body []byte) Verdict {
+	record, err := parseRecord(body)
+	if err != nil || !spelledExactly(record, "status") {
+		return Denied
+	}
+	status, _ := record["status"].(object)
+	switch message := strings.ToLower(text(status["message"])); {
+	case strings.Contains(message, "pending"):
+		return Pending
+	case message == "success" && successful(status):
+		return Accepted
 	default:
 		return Denied
 	}

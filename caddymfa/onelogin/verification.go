@@ -2,8 +2,6 @@ package onelogin
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"time"
 )
 
@@ -17,8 +15,13 @@ const (
 
 // Verification is OneLogin's record of one attempt to prove one device. It
 // belongs on the server: whoever can name a verification can try codes on it.
+// It prints as [redacted].
 type Verification struct {
-	// ID is OneLogin's id for the verification. It is opaque.
+	redacted
+
+	// ID is OneLogin's id for the verification. It is opaque. With the API v1
+	// it is the state token, a secret, or empty for a device that shows its
+	// codes by itself.
 	ID string
 
 	// UserID and DeviceID are those it was made for.
@@ -27,56 +30,42 @@ type Verification struct {
 	// ExpiresAt is when OneLogin lets it go, by OneLogin's clock. It is zero
 	// if the answer held no time that we can read.
 	ExpiresAt time.Time
+
+	// VoiceCode is, for a call, what the user keys in on the phone: show it to
+	// them and to nobody else. It is empty for all other devices.
+	VoiceCode string
 }
 
-// wireActivation is the body that makes a verification.
-type wireActivation struct {
-	DeviceID  any   `json:"device_id"`
-	ExpiresIn int64 `json:"expires_in"`
+// Activation says how to open a verification.
+type Activation struct {
+	// Lifetime is brought into OneLogin's range of 120 to 900 seconds.
+	Lifetime time.Duration
+
+	// RedirectTo is where the page behind a magic link sends the browser that
+	// opened it. Empty sends it nowhere. It must be a configured constant and
+	// never come from a request: the mail is OneLogin's and is trusted. It is
+	// not checked here, and OneLogin ignores it for all other devices.
+	RedirectTo string
 }
 
-// wireCode is the body that tries a code. The code is a string on the wire
-// too: a number would lose leading zeros.
-type wireCode struct {
-	OTP      string `json:"otp"`
-	DeviceID any    `json:"device_id"`
+// backend is one of OneLogin's two MFA APIs.
+type backend interface {
+	devices(ctx context.Context, userID string) ([]Device, error)
+	activate(ctx context.Context, userID, deviceID string, activation Activation) (Verification, error)
+	tryCode(ctx context.Context, v Verification, code string) (Verdict, error)
+	tryUnbound(ctx context.Context, userID, deviceID, code string) (Verdict, error)
+	poll(ctx context.Context, v Verification) (Verdict, error)
 }
 
 // Activate opens a verification for a device. OneLogin sends the text message,
 // mail or push, or calls, each time this is called; for devices that show a
-// code by themselves nothing is sent. Lifetime is brought into OneLogin's
-// range of 120 to 900 seconds.
+// code by themselves nothing is sent.
 //
-// It does not check that the device is the user's or that the user is active.
-// Errors are [*Error]; after one, a message may have gone out or not.
-func (c *Client) Activate(ctx context.Context, userID, deviceID string, lifetime time.Duration) (Verification, error) {
-	lifetime = min(max(lifetime, minLifetime), maxLifetime)
-	r := request{
-		op:     "activate",
-		method: http.MethodPost,
-		path:   "/api/2/mfa/users/" + userID + "/verifications",
-		body:   wireActivation{DeviceID: wireID(deviceID), ExpiresIn: int64(lifetime / time.Second)},
-	}
-	if !userIDPattern.MatchString(userID) || !recordIDPattern.MatchString(deviceID) {
-		return Verification{}, &Error{Op: r.op, Message: classInvalidID}
-	}
-	a, err := c.submit(ctx, r)
-	if err != nil {
-		return Verification{}, err
-	}
-	if a.status != http.StatusCreated && a.status != http.StatusOK {
-		return Verification{}, a.refusal(r.op)
-	}
-	record, err := parseRecord(a.body)
-	v := Verification{ID: identifier(record["id"]), UserID: userID, DeviceID: deviceID}
-	switch {
-	case err != nil || v.ID == "":
-		return Verification{}, a.problem(r.op, classUnreadable)
-	case !v.names(record):
-		return Verification{}, a.problem(r.op, classOtherRecord)
-	}
-	v.ExpiresAt, _ = instant(record["expires_at"])
-	return v, nil
+// It does not check that the user is active nor, with the API v2, that the
+// device is the user's. Errors are [*Error]; after one, a message may have
+// gone out or not.
+func (c *Client) Activate(ctx context.Context, userID, deviceID string, activation Activation) (Verification, error) {
+	return c.mfa.activate(ctx, userID, deviceID, activation)
 }
 
 // Verify tries a code that the user typed. A code is sent at most once, except
@@ -87,57 +76,51 @@ func (c *Client) Activate(ctx context.Context, userID, deviceID string, lifetime
 // used before, or how often the user has tried. The error is an [*Error] and
 // the verdict then [Undecided]; OneLogin may have counted the try.
 func (c *Client) Verify(ctx context.Context, v Verification, code string) (Verdict, error) {
-	if code == "" || len(code) > maxCodeLength {
+	if !plausible(code) {
 		return WrongCode, nil
 	}
-	return c.ask(ctx, "verify", v, http.MethodPut, wireCode{OTP: code, DeviceID: wireID(v.DeviceID)})
+	return c.mfa.tryCode(ctx, v, code)
+}
+
+// VerifyUnbound tries a code of a device without a verification, otherwise as
+// [Client.Verify] does. It is for devices that show codes by themselves and
+// for temporary codes, where no verification can be had; a code that OneLogin
+// has sent must go to Verify, since here any outstanding one would pass.
+//
+// It does not check what kind of device it is given, but refuses none at all.
+func (c *Client) VerifyUnbound(ctx context.Context, userID, deviceID, code string) (Verdict, error) {
+	if !plausible(code) {
+		return WrongCode, nil
+	}
+	return c.mfa.tryUnbound(ctx, userID, deviceID, code)
 }
 
 // Poll asks whether the user has answered a push, a call or a magic link. It
 // never repeats itself: while OneLogin is out of order it returns an [*Error]
 // and [Undecided], and whoever polls may take that for "not yet" until the
-// verification's own end.
+// verification's own end. With the API v1 only a push can be polled; where
+// nothing was sent, the verdict is [Pending] without asking.
 func (c *Client) Poll(ctx context.Context, v Verification) (Verdict, error) {
-	return c.ask(ctx, "poll", v, http.MethodGet, nil)
+	return c.mfa.poll(ctx, v)
 }
 
-func (c *Client) ask(ctx context.Context, op string, v Verification, method string, body any) (Verdict, error) {
-	if !userIDPattern.MatchString(v.UserID) || !recordIDPattern.MatchString(v.ID) || !recordIDPattern.MatchString(v.DeviceID) {
-		return Undecided, &Error{Op: op, Message: classInvalidID}
-	}
-	a, err := c.submit(ctx, request{
-		op:     op,
-		method: method,
-		path:   "/api/2/mfa/users/" + v.UserID + "/verifications/" + v.ID,
-		body:   body,
-	})
+// ask sends a request whose answer is a verdict. The answer is returned for
+// what else it holds.
+func (c *Client) ask(ctx context.Context, r request, judge func(answer) Verdict) (Verdict, answer, error) {
+	a, err := c.submit(ctx, r)
 	if err != nil {
-		return Undecided, err
+		return Undecided, answer{}, err
 	}
-	verdict := judge(method, a, v)
+	verdict := judge(a)
 	if verdict == Undecided {
-		return Undecided, a.refusal(op)
+		return Undecided, answer{}, a.refusal(r.op)
 	}
-	return verdict, nil
+	return verdict, a, nil
 }
 
-// names reports whether all ids in the record are the verification's own. An
-// id that is not there names nothing; one that cannot be read is another's.
-func (v Verification) names(record object) bool {
-	own := map[string]string{"id": v.ID, "user_id": v.UserID, "device_id": v.DeviceID}
-	for name, want := range own {
-		if value, present := record[name]; present && identifier(value) != want {
-			return false
-		}
-	}
-	return true
-}
+func plausible(code string) bool { return code != "" && len(code) <= maxCodeLength }
 
-// wireID sends a device id as the number that OneLogin documents, if it is
-// one, and as the string that it is otherwise.
-func wireID(deviceID string) any {
-	if digitsPattern.MatchString(deviceID) {
-		return json.Number(deviceID)
-	}
-	return deviceID
+// seconds is a lifetime as the API takes it, within the API's range.
+func seconds(lifetime, shortest, longest time.Duration) int64 {
+	return int64(min(max(lifetime, shortest), longest) / time.Second)
 }

@@ -26,7 +26,7 @@ func TestActivationRequest(t *testing.T) {
 	} {
 		f := newFake(t)
 		f.on("activate", reply{status: 201, body: `{"id":"` + verifID + `"}`})
-		if _, err := f.client().Activate(t.Context(), userID, tt.deviceID, tt.lifetime); err != nil {
+		if _, err := f.client().Activate(t.Context(), userID, tt.deviceID, onelogin.Activation{Lifetime: tt.lifetime}); err != nil {
 			t.Fatal(err)
 		}
 		got := f.requests("activate")[0]
@@ -75,17 +75,16 @@ func TestActivationAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFake(t)
 			f.on("activate", reply{status: tt.status, body: tt.body})
-			got, err := f.client().Activate(t.Context(), userID, deviceID, 0)
+			got, err := f.client().Activate(t.Context(), userID, deviceID, onelogin.Activation{})
 			if tt.wantID == "" {
 				refusal, ok := errors.AsType[*onelogin.Error](err)
 				if !ok || refusal.StatusCode != tt.status || got != (onelogin.Verification{}) {
-					t.Errorf("Activate = %+v, %v, want *Error with status %d", got, err, tt.status)
+					t.Errorf("Activate = %s, %v, want *Error with status %d", got.ID, err, tt.status)
 				}
 				return
 			}
-			want := onelogin.Verification{ID: tt.wantID, UserID: userID, DeviceID: deviceID, ExpiresAt: tt.expires}
-			if err != nil || got != want {
-				t.Errorf("Activate = %+v, %v, want %+v", got, err, want)
+			if err != nil || got.ID != tt.wantID || got.UserID != userID || got.DeviceID != deviceID || !got.ExpiresAt.Equal(tt.expires) {
+				t.Errorf("Activate = %s until %v, %v, want %s until %v", got.ID, got.ExpiresAt, err, tt.wantID, tt.expires)
 			}
 		})
 	}
@@ -132,13 +131,13 @@ func TestIDsThatAreNoRecordAreNeverSent(t *testing.T) {
 			{ID: verifID, UserID: userID, DeviceID: bad},
 		} {
 			if got, err := client.Verify(t.Context(), v, "012345"); got != undecided || err == nil {
-				t.Errorf("Verify(%+v) = %v, %v, want undecided", v, got, err)
+				t.Errorf("Verify with id %q = %v, %v, want undecided", bad, got, err)
 			}
 			if got, err := client.Poll(t.Context(), v); got != undecided || err == nil {
-				t.Errorf("Poll(%+v) = %v, %v, want undecided", v, got, err)
+				t.Errorf("Poll with id %q = %v, %v, want undecided", bad, got, err)
 			}
 		}
-		if _, err := client.Activate(t.Context(), userID, bad, 0); err == nil {
+		if _, err := client.Activate(t.Context(), userID, bad, onelogin.Activation{}); err == nil {
 			t.Errorf("Activate(%q) did not refuse", bad)
 		}
 	}

@@ -199,7 +199,7 @@ func TestBrokenKeptConnectionSendsACodeOnce(t *testing.T) {
 	if got, err := client.Verify(t.Context(), verification, "012345"); got != undecided || err == nil {
 		t.Errorf("Verify = %v, %v, want undecided", got, err)
 	}
-	if _, err := client.Activate(t.Context(), userID, deviceID, 0); err == nil {
+	if _, err := client.Activate(t.Context(), userID, deviceID, onelogin.Activation{}); err == nil {
 		t.Error("Activate worked on a broken connection")
 	}
 	if got := codes.Load(); got != 2 {
