@@ -132,7 +132,7 @@ func (e *Engine) activate(ctx context.Context, d Demand, userID, reservation str
 	if left.passed {
 		return e.refuseSend(ctx, d, reservation, left.retryAt)
 	}
-	v, err := e.client.Activate(ctx, userID, chosen.ID, onelogin.Activation{Lifetime: e.limits.Lifetime + outlives})
+	v, err := e.client.Activate(ctx, userID, chosen.ID, e.limits.Lifetime+outlives)
 	if err != nil {
 		return Result{}, fmt.Errorf("activate factor: %w", err)
 	}
