@@ -88,7 +88,9 @@ func TestTightenKeepsTheStrictest(t *testing.T) {
 
 func TestFactorNames(t *testing.T) {
 	for _, tt := range []struct{ names, want string }{
-		{"push", `unknown factor "push" (factors are protect, sms, email, voice, totp, yubikey, duo)`},
+		{"push", `unknown factor "push" (factors are protect, sms, email, voice, totp, yubikey, duo, temporary)`},
+		{"low_risk", `unknown factor "low_risk" (factors are`},
+		{"sms low_risk", `unknown factor "low_risk"`},
 		{"protetc", `did you mean "protect"?`},
 		{"sms TOTP", `did you mean "totp"?`},
 		{"mail", `did you mean "email"?`},
@@ -99,7 +101,7 @@ func TestFactorNames(t *testing.T) {
 			t.Errorf("ParseFactors(%s) = %v, %v, want %q", tt.names, got, err, tt.want)
 		}
 	}
-	if got := set(t); got != policy.AnyFactor || len(got.List()) != 7 {
+	if got := set(t); got != policy.AnyFactor || len(got.List()) != 9 {
 		t.Errorf("ParseFactors() = %v, want all", got.List())
 	}
 	if got := set(t, "totp", "protect").List(); !slices.Equal(got, []policy.Factor{policy.Protect, policy.TOTP}) {

@@ -16,6 +16,7 @@ const (
 	KindUsedCode                  // a code that was accepted once and must not be again
 	KindAttempt                   // something that may happen once, or one at a time
 	KindCounter                   // tries, pushes and messages within a window
+	KindTemporary                 // the device behind a user's temporary code
 
 	kindEnd // one past the last
 )
