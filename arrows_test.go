@@ -52,7 +52,7 @@ func rooms() []room {
 		{0, onelogin, nil, []string{"golang.org/x/sync", "golang.org/x/time/rate"}},
 		{0, simulator, nil, nil},
 		{0, policy, nil, []string{"golang.org/x/text/unicode/norm"}},
-		{0, page, nil, []string{"golang.org/x/text"}},
+		{0, page, nil, []string{"golang.org/x/text", "rsc.io/qr"}},
 		{0, identity, nil, nil},
 		{0, seal, nil, nil},
 		{0, form, nil, nil},

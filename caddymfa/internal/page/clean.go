@@ -59,6 +59,18 @@ func visible(text string) string {
 	return strings.Join(strings.Fields(shown), " ")
 }
 
+// groups is what people copy by eye, such as a key, with a space after every n.
+func groups(text string, n int) string {
+	var b strings.Builder
+	for i, r := range []rune(strings.ReplaceAll(tidy(text), " ", "")) {
+		if i > 0 && i%n == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 func lastRunes(s string, n int) string {
 	runes := []rune(s)
 	return string(runes[max(0, len(runes)-n):])
@@ -80,6 +92,19 @@ func local(target string) string {
 		return "/"
 	}
 	return target
+}
+
+// formPattern is an address that a browser may be sent to with a secret: over
+// https, or within this computer. Its first group is the origin. Numbers in
+// brackets are left out because a Content-Security-Policy cannot name them.
+var formPattern = regexp.MustCompile(`^(https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?|http://(?:localhost|127\.0\.0\.1)(?::[0-9]{1,5})?)(/[!#-~]*)?$`)
+
+func isForm(address string) bool { return formPattern.MatchString(address) }
+
+// isOrigin says whether origin is such an address and nothing after the host.
+func isOrigin(origin string) bool {
+	found := formPattern.FindStringSubmatch(origin)
+	return found != nil && found[1] == origin
 }
 
 var logoPattern = regexp.MustCompile(`^data:image/(?:png|jpeg|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}$`)

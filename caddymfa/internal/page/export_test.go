@@ -21,5 +21,5 @@ func Words(tag language.Tag, d time.Duration) string {
 	return newView(Page{Lang: tag}, look{}, catalogueOf(tag)).words(d)
 }
 
-// InField tells the problems of the code field from the others.
-func (p Problem) InField() bool { return p.inField() }
+// InCode tells the problems of the code field from the others.
+func (p Problem) InCode() bool { return p.inCode() }

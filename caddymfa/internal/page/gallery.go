@@ -115,7 +115,7 @@ func problems() []Sample {
 	var samples []Sample
 	for problem := EmptyCode; problem <= StaleForm; problem++ {
 		p := code(factors()[3])
-		if !problem.inField() && problem != TooManyTries {
+		if !problem.inCode() && problem != TooManyTries {
 			p = base(Choose)
 			p.Factors = factors()
 		}

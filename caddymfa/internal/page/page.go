@@ -1,6 +1,7 @@
 // Package page renders the pages that people meet when a site asks them to
-// verify that it is them: choosing a factor, typing a code, waiting for an
-// approval, and every way in which that can end.
+// verify that it is them: saying who they are, choosing a factor, typing a
+// code, waiting for an approval, setting a factor up, and every way in which
+// that can end.
 //
 // The package is pure. It reads nothing but what is embedded in it, keeps no
 // state and knows no clock: durations and times are passed in. One [Page]
@@ -10,11 +11,18 @@
 //
 // # Forms
 //
-// Every form is sent with POST to a path below [Page.Base]: "start", "verify",
-// "cancel" and "logout". Each carries the hidden fields csrf ([Page.CSRF]) and,
-// if it is set, challenge ([Page.Challenge]). "start" also carries factor
-// ([Factor.ID]), "verify" also carries code, which is exactly what was typed or
-// pasted: spaces and dashes are still in it.
+// Every form is sent with POST to a path below [Page.Base]. Each carries the
+// hidden fields csrf ([Page.CSRF]) and, if it is set, challenge
+// ([Page.Challenge]), and besides them
+//
+//	start, enroll    factor: the [Factor.ID] that was chosen
+//	verify, confirm  code: exactly what was typed or pasted, spaces and dashes too
+//	name             user: as it was typed
+//	login            user and password: as they were typed
+//	cancel, logout   nothing more
+//
+// The one exception is the form of [Continue]: it goes to OneLogin, and so
+// carries session_token alone and none of our own fields.
 //
 // # Events
 //
@@ -50,6 +58,35 @@ const (
 	// Push waits for an approval on the current factor, and takes a typed
 	// code instead if [Page.AcceptsCode] is set. [200]
 	Push
+	// Voice shows the code that has to be keyed into the phone that rings,
+	// and waits as a [Push] does. [200]
+	Voice
+	// Mail waits for a link in a mail to be opened, as a [Push] does, and
+	// takes a code from the mail instead if [Page.AcceptsCode] is set. [200]
+	Mail
+	// Temporary asks for a code that the help desk gave out. [200, or 4xx
+	// with an Error]
+	Temporary
+	// Smart has one button, which starts the first factor: OneLogin decides
+	// then whether a code is needed. [200]
+	Smart
+	// Name asks who somebody is. It is the same page for everybody. [200]
+	Name
+	// Password asks for the user name and the OneLogin password. [200, or
+	// 4xx with an Error]
+	Password
+	// Enroll offers what can be set up as a factor. [200]
+	Enroll
+	// EnrollCode asks for the first code of the factor that is being set up,
+	// and shows what has to be scanned or typed into it first. [200, or 4xx
+	// with an Error]
+	EnrollCode
+	// EnrollWait waits, as a [Push] does, until the factor that is being set
+	// up is confirmed on the device itself. [200]
+	EnrollWait
+	// Continue hands the browser over to OneLogin, which signs it in there
+	// too. It needs [PolicyWithForm] in place of [Policy]. [200]
+	Continue
 	// Denied: the request was declined on the device. [403]
 	Denied
 	// Expired: the time is up. Offers the factors again if there are any. [200]
@@ -84,7 +121,7 @@ const (
 )
 
 // Problem is what was wrong with the last step. It is shown in a summary at the
-// top and, where it is about the typed code, also at the field.
+// top and, where it is about what was typed, also at the field.
 type Problem int
 
 // The problems.
@@ -119,6 +156,17 @@ const (
 	OtherBrowser
 	// StaleForm: the form was too old and has been renewed.
 	StaleForm
+	// EmptyName: no user name was typed.
+	EmptyName
+	// EmptyPassword: no password was typed.
+	EmptyPassword
+	// WrongPassword: the user name or the password is wrong; the words are
+	// the same for both.
+	WrongPassword
+	// EnrolFailed: the factor could not be set up.
+	EnrolFailed
+	// RegistrationExpired: setting the factor up took too long.
+	RegistrationExpired
 )
 
 // Brand is how the operator presents the pages. The zero value is fine.
@@ -137,8 +185,8 @@ type Brand struct {
 type Factor struct {
 	// ID is sent back in the field factor when this one is chosen.
 	ID string
-	// Kind is one of protect, sms, email, voice, totp, yubikey, duo. Any
-	// other is shown by its name alone.
+	// Kind is one of protect, sms, email, voice, totp, yubikey, duo,
+	// temporary. Any other is shown by its name alone.
 	Kind string
 	// Name as the user or the vendor gave it. It passes through [Clean]
 	// before it is shown.
@@ -166,7 +214,17 @@ type Page struct {
 	Brand Brand
 
 	Site string // host that is being protected, as people know it
-	User string // as the first login names them; shown unmasked
+	User string // as the first login names them, or as typed; shown unmasked
+
+	// Typed fills in the user name on [Name] and [Password], after an error.
+	// A password is never given back.
+	Typed string
+
+	// Blind leaves out every name of a device, the default among them and
+	// what does not count here, and words the texts so that they are true
+	// whether or not there is such a user. The ids of factors are the
+	// caller's business.
+	Blind bool
 
 	// LastsFor is how long the verification will count for this route.
 	LastsFor time.Duration
@@ -175,31 +233,53 @@ type Page struct {
 	CSRF      string // hidden field csrf of every form
 	Challenge string // hidden field challenge of every form; "" = no such field
 	Self      string // this very page, for reloading: path and query
-	Events    string // the EventSource of a [Push]; "" = none
+	Events    string // the EventSource of a page that waits; "" = none
 
-	// Still stops the reloading of a [Push] in browsers without script, so
-	// that a code can be typed in peace. StillURL is the page's own address
-	// that sets it; "" = no such link.
+	// Still stops the reloading of a page that waits in browsers without
+	// script, so that a code can be typed in peace. StillURL is the page's
+	// own address that sets it; "" = no such link.
 	Still    bool
 	StillURL string
 
-	// Factors are all that are offered. On [Choose] they are the page; on
-	// [Code] and [Push] they are the other ways; on [Expired] they take the
-	// place of the link to ReturnTo.
+	// Factors are all that are offered. On [Choose], [Smart] and [Enroll]
+	// they are the page; on the pages about one factor they are the other
+	// ways; on [Expired] they take the place of the link to ReturnTo. On
+	// [Enroll], [EnrollCode] and [EnrollWait] they are what can be set up,
+	// except a temporary one, which is used as everywhere.
 	Factors     []Factor
 	NotOffered  []string  // names of enrolled devices that do not count here
 	Current     Factor    // the one in use, or used
-	AcceptsCode bool      // a [Push] may also be answered by a code
-	SentAt      time.Time // when the push went out; zero = not said
+	AcceptsCode bool      // a page that waits may also be answered by a code
+	SentAt      time.Time // when the request went out; zero = not said
+
+	// Scarce says that approvals are slow to be seen for now. Codes are then
+	// offered before them, whichever is the default, and the page says why.
+	Scarce bool
+
+	// VoiceCode is what has to be keyed into the phone; "" = not said.
+	VoiceCode string
+	// TOTPURL is the otpauth: address that an app scans, shown as a QR code.
+	// Anything else, and what is too long for a code that a phone can read,
+	// is left out. Source: Google Authenticator's Key URI Format.
+	TOTPURL string
+	// Secret is the key in TOTPURL, for typing it into an app that cannot
+	// scan. It is shown in groups of four. "" = not said.
+	Secret string
 
 	ExpiresIn  time.Duration // until the challenge ends
 	ResendIn   time.Duration // until sending again is allowed; 0 = now
 	TriesLeft  int           // shown while it is 1 to 3; 0 = not known
 	RetryAfter time.Duration // until a lock ends; 0 = not known
 
-	// Error is shown on [Choose], [Code] and [Push]. The other pages are
+	// Error is shown on the pages before [Continue]. The others are
 	// themselves about what happened.
 	Error Problem
+
+	// SessionForm is where [Continue] sends SessionToken: an address on
+	// https, or on http on this computer itself. With anything else, or
+	// without a token, the page only leads to ReturnTo.
+	SessionForm  string
+	SessionToken string
 
 	// ReturnTo is where "Start again" and "Continue" lead.
 	ReturnTo string

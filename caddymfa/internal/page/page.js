@@ -15,7 +15,13 @@
     setTimeout(lock, 0, true);
     setTimeout(lock, 20000, false);
   });
-  addEventListener("pageshow", function () { lock(false); });
+  var onward = document.querySelector("form[data-onward]");
+  addEventListener("pageshow", function (event) {
+    if (event.persisted || !onward) { lock(false); }
+  });
+
+  // Before the page has loaded, so that it leaves no step in the history.
+  if (onward && onward.requestSubmit) { onward.requestSubmit(); }
 
   // A second between two pages at least, whatever the server says.
   function reload() {

@@ -21,7 +21,7 @@ var (
 )
 
 // bodies are the parsed templates, one for each file that defines a body.
-var bodies = parseBodies("choose", "code", "push", "verified", "outcome")
+var bodies = parseBodies("choose", "code", "wait", "name", "password", "continue", "verified", "outcome")
 
 // parseBodies panics on a broken template: it is embedded, so that is a
 // programmer's mistake.
@@ -57,11 +57,24 @@ func render(w io.Writer, p Page, texts catalogue) error {
 // Policy returns the value of the Content-Security-Policy header for every
 // page. It allows the embedded style sheet and script by the hash of their
 // bytes, the logo, and the event stream; nothing else (W3C CSP Level 3).
-func Policy() string {
+func Policy() string { return policy("'self'") }
+
+// PolicyWithForm is [Policy] for a [Continue] page: forms may also be sent to
+// origin, which is that of [Page.SessionForm], such as
+// "https://acme.onelogin.com". Anything but a scheme (https, or http on this
+// computer), a host and perhaps a port falls back to Policy.
+func PolicyWithForm(origin string) string {
+	if !isOrigin(origin) {
+		return Policy()
+	}
+	return policy("'self' " + origin)
+}
+
+func policy(formAction string) string {
 	return "default-src 'none'" +
 		"; style-src '" + hash(style) + "'" +
 		"; script-src '" + hash(script) + "'" +
-		"; img-src data:; connect-src 'self'; form-action 'self'" +
+		"; img-src data:; connect-src 'self'; form-action " + formAction +
 		"; frame-ancestors 'none'; base-uri 'none'"
 }
 

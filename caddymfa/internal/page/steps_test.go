@@ -68,11 +68,11 @@ func TestErrorInTheCodeIsToldAtTheTopAndAtTheField(t *testing.T) {
 			t.Fatalf("%d error summaries for problem %d", len(summaries), p.Error)
 		}
 		for _, field := range find(root, with("name", "code")) {
-			if got, want := attr(field, "aria-invalid") == "true", p.Error.InField(); got != want {
+			if got, want := attr(field, "aria-invalid") == "true", p.Error.InCode(); got != want {
 				t.Errorf("aria-invalid = %v, want %v", got, want)
 			}
 		}
-		if !p.Error.InField() {
+		if !p.Error.InCode() {
 			return
 		}
 		link := only(t, summaries[0], tag("a"))

@@ -39,9 +39,13 @@ func (p phrase) String() string {
 func (v *view) Say(key string) (phrase, error) { return v.say(key, v.Current) }
 
 // say fills in the placeholders. A part of the text in [brackets] is left out
-// if one of its placeholders has no value.
+// if one of its placeholders has no value. While nobody is known, a text that
+// is worded for that takes the place of the usual one.
 func (v *view) say(key string, about Factor) (phrase, error) {
-	text, ok := v.texts[key]
+	text, ok := v.texts[key+".blind"]
+	if !ok || !v.Blind {
+		text, ok = v.texts[key]
+	}
 	if !ok {
 		return nil, fmt.Errorf("no text %q in language %v", key, v.Lang)
 	}
@@ -84,12 +88,15 @@ func (v *view) value(name string, about Factor) part {
 	return part{Text: name}
 }
 
-// nameOf falls back to a word for the kind of device.
+// nameOf falls back to a word for the kind of device. A temporary code has no
+// other, nor has a number or address that is being set up: OneLogin only has a
+// name for the kind then.
 func (v *view) nameOf(f Factor) part {
-	if name := Clean(f.Name); name != "" {
+	named := f.Kind != "temporary" && !(v.Kind.enrolls() && f.sent())
+	if name := Clean(f.Name); name != "" && named {
 		return part{name, true}
 	}
-	return part{Text: v.texts["device."+v.sort(f)]}
+	return part{Text: v.texts["device."+f.sort()]}
 }
 
 // words says a duration as people do: "8 hours", "about 2 minutes". It is ""
