@@ -37,6 +37,7 @@ func activation(reservation, verificationID string) event {
 
 func TestApply(t *testing.T) {
 	verified, _ := pending().Apply(event{kind: evAccept, verificationID: "v1", asked: epoch()}, epoch())
+	taken, _ := verified.Apply(event{kind: evTake, browser: "b1"}, epoch())
 	lastTry := pending()
 	lastTry.TriesLeft = 0
 	for _, tt := range []struct {
@@ -77,6 +78,7 @@ func TestApply(t *testing.T) {
 		{"taken before it is verified", pending(), event{kind: evTake, browser: "b1"}, 0, Pending, false},
 		{"taken by another browser", verified, event{kind: evTake, browser: "b2"}, 0, Verified, false},
 		{"taken", verified, event{kind: evTake, browser: "b1"}, time.Hour, Verified, true},
+		{"taken twice", taken, event{kind: evTake, browser: "b1"}, time.Hour, Verified, false},
 		{"an event that nobody knows", pending(), event{kind: 99}, 0, Pending, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,11 +105,15 @@ func TestActivationReplacesTheEarlierVerificationAndBrowser(t *testing.T) {
 	}
 }
 
-// anyEvent draws events that are mostly about the right verification and
-// browser, since others change nothing.
+// anyEvent draws events that mostly carry a challenge on, since others end it or
+// change nothing.
 func anyEvent(t *rapid.T) event {
+	kinds := []eventKind{evReserve, evReserve, evActivate, evActivate, evActivate, evAccept, evAccept, evTake, evTake, evTry, evWrong}
+	for kind := evLook; kind <= evTake+1; kind++ {
+		kinds = append(kinds, kind)
+	}
 	return event{
-		kind:           eventKind(rapid.IntRange(0, int(evTake)+1).Draw(t, "kind")),
+		kind:           rapid.SampledFrom(kinds).Draw(t, "kind"),
 		browser:        rapid.SampledFrom([]string{"b1", "b1", "b2", ""}).Draw(t, "browser"),
 		newBrowser:     rapid.SampledFrom([]string{"b1", "b2"}).Draw(t, "new browser"),
 		verificationID: rapid.SampledFrom([]string{"v1", "v1", "v2", ""}).Draw(t, "verification"),

@@ -34,7 +34,7 @@ type person struct {
 func (p person) active(now time.Time) bool { return p.found && p.user.Active(now) }
 
 // directory remembers people for a short time and reads each of them once at a
-// time. Errors are not remembered.
+// time. An error is told to those who waited for it and to nobody else.
 type directory struct {
 	client *onelogin.Client
 	lookup string
@@ -117,11 +117,6 @@ func (d *directory) read(ctx context.Context, name string, s *sighting) {
 	defer close(s.done)
 	s.person, s.err = d.ask(ctx, name)
 	s.at = time.Now()
-	if s.err != nil {
-		d.mu.Lock()
-		delete(d.people, name)
-		d.mu.Unlock()
-	}
 }
 
 func (d *directory) ask(ctx context.Context, name string) (person, error) {

@@ -36,6 +36,8 @@ func TestBroadcasterForgetsThoseWhoLeft(t *testing.T) {
 		t.Error("a later waiter was woken by an earlier change")
 	default:
 	}
+	b.notify(key)
+	<-third
 	releaseThird()
 	if len(b.waiting) != 0 {
 		t.Errorf("%d signals are left, want none", len(b.waiting))

@@ -93,18 +93,36 @@ func TestOfferOfAnotherChallengeOrFactorIsUnknown(t *testing.T) {
 }
 
 func TestStartReadsDevicesAgainThatItDoesNotKnow(t *testing.T) {
+	bob := simulator.User{ID: 102, Username: "bob", Devices: []simulator.Device{{ID: 1005, Factor: simulator.SMS}}}
+	for name, devices := range map[string][]simulator.Device{"one before": bob.Devices, "none before": nil} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, k *kit) {
+				before, after := bob, bob
+				before.Devices = devices
+				after.Devices = append(slices.Clone(devices), simulator.Device{ID: 1006, Factor: simulator.Email})
+				k.sim.AddUser(before)
+				v := k.visit("bob")
+				other := stepup.New(k.config) // another process, which saw bob earlier
+				defer other.Close()
+				if _, err := other.Look(t.Context(), v.demand, ""); err != nil {
+					t.Fatal(err)
+				}
+				k.sim.AddUser(after)
+				k.pass(3 * time.Second)
+				mail := v.offer(policy.Email)
+				v.want(v.must(other.Start(t.Context(), v.demand, "", mail)), stepup.Pending, stepup.NoticeNone)
+			})
+		})
+	}
+}
+
+func TestNewDeviceIsSeenSoon(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *kit) {
-		v := k.visit("alice")
-		sms := v.offer(policy.SMS)
-		other := stepup.New(k.config) // another process, which saw alice without devices
-		defer other.Close()
-		k.sim.SetSwitches(func(w *simulator.Switches) { w.NoDevices = true })
-		if _, err := other.Look(t.Context(), v.demand, ""); err != nil {
-			t.Fatal(err)
-		}
-		k.sim.SetSwitches(func(w *simulator.Switches) { w.NoDevices = false })
-		k.pass(3 * time.Second)
-		v.want(v.must(other.Start(t.Context(), v.demand, "", sms)), stepup.Pending, stepup.NoticeNone)
+		v := k.visit("carol")
+		v.want(v.look(), stepup.Choosing, stepup.NoDevice)
+		k.sim.AddUser(simulator.User{ID: 103, Username: "carol", Devices: []simulator.Device{{Factor: simulator.SMS}}})
+		k.pass(2 * time.Second)
+		v.want(v.look(), stepup.Choosing, stepup.NoticeNone)
 	})
 }
 

@@ -3,6 +3,7 @@ package stepup_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,11 +20,16 @@ func TestApprovedPushVerifies(t *testing.T) {
 		started := v.start(policy.Protect)
 		v.want(started, stepup.Pending, stepup.NoticeNone)
 		v.refused()
+		sent := time.Now()
 		go func() {
 			k.pass(7 * time.Second)
 			k.sim.Approve("alice")
 		}()
 		v.want(v.wait(started.Revision), stepup.Verified, stepup.NoticeNone)
+		// The fourth poll finds it, and the one who waits is woken at once.
+		if waited := time.Since(sent); waited != 8800*time.Millisecond {
+			t.Errorf("the approval after 7 s was seen after %v, want 8.8 s", waited)
+		}
 		if proof, won := v.finish(); !won || proof.Factor != policy.Protect || proof.UserID != "101" {
 			t.Errorf("Finish = %+v, %v, want alice's proof", proof, won)
 		}
@@ -73,6 +79,10 @@ func TestApprovalInTheLastSecondCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *kit) {
 		v := k.visit("alice")
 		started := v.start(policy.Protect)
+		requests := k.sim.Requests()
+		if body := requests[len(requests)-1].Body; !strings.Contains(body, `"expires_in":150`) {
+			t.Errorf("activated with %s, want OneLogin to outlive our 120 seconds", body)
+		}
 		go func() {
 			k.pass(time.Until(started.ExpiresAt) - time.Second)
 			k.sim.SetSwitches(func(w *simulator.Switches) { w.Slow = 1500 * time.Millisecond })
@@ -172,21 +182,33 @@ func TestForgottenPushExpiresAtOnce(t *testing.T) {
 }
 
 func TestSecondEngineCarriesAPushOn(t *testing.T) {
-	inBubble(t, func(t *testing.T, k *kit) {
-		v := k.visit("alice")
-		started := v.start(policy.Protect)
-		k.engine.Close()
-		k.engine.Close()
-		polls := k.sim.Calls("poll")
-		k.pass(10 * time.Second)
-		k.calls("poll", polls)
+	for name, ensure := range map[string]func(v *visitor, revision uint64){
+		"after a look":  func(v *visitor, _ uint64) { v.look() },
+		"after a start": func(v *visitor, _ uint64) { v.start(policy.Protect) },
+		"while waiting": func(v *visitor, revision uint64) {
+			ctx, cancel := context.WithTimeout(v.t.Context(), time.Second)
+			defer cancel()
+			v.engine.Wait(ctx, v.demand, v.cookie, revision)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, k *kit) {
+				v := k.visit("alice")
+				started := v.start(policy.Protect)
+				k.engine.Close()
+				k.engine.Close()
+				k.pass(10 * time.Second)
+				k.calls("poll", 0)
 
-		k.engine = stepup.New(k.config)
-		v.want(v.look(), stepup.Pending, stepup.NoticeNone)
-		k.sim.Approve("alice")
-		v.want(v.wait(started.Revision), stepup.Verified, stepup.NoticeNone)
-		k.calls("activate", 1)
-	})
+				k.engine = stepup.New(k.config)
+				ensure(v, started.Revision)
+				k.sim.Approve("alice")
+				k.pass(10 * time.Second)
+				v.want(v.look(), stepup.Verified, stepup.NoticeNone)
+				k.calls("activate", 1)
+			})
+		})
+	}
 }
 
 func TestWaitSeesAChangeMadeByAnotherEngine(t *testing.T) {
@@ -195,12 +217,31 @@ func TestWaitSeesAChangeMadeByAnotherEngine(t *testing.T) {
 		defer other.Close()
 		v := k.visit("bob")
 		started := v.start(policy.SMS)
+		began := time.Now()
 		go func() {
-			k.pass(5 * time.Second)
+			k.pass(5500 * time.Millisecond)
 			other.Verify(t.Context(), v.demand, v.cookie, k.code("bob", simulator.SMS))
 		}()
 		v.want(v.wait(started.Revision), stepup.Verified, stepup.NoticeNone)
+		if waited := time.Since(began); waited != 6*time.Second {
+			t.Errorf("the change after 5.5 s was seen after %v, want 6 s", waited)
+		}
 		k.calls("poll", 0)
+	})
+}
+
+func TestWaitReturnsAtEveryChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *kit) {
+		v := k.visit("bob")
+		seen := v.start(policy.SMS).Revision
+		right := k.code("bob", simulator.SMS)
+		go func() {
+			k.pass(5 * time.Second)
+			v.verify(wrong(right, 0))
+		}()
+		if r := v.wait(seen); r.State != stepup.Pending || r.TriesLeft != 4 || r.Revision == seen {
+			t.Errorf("Wait = %+v, want 4 tries left and a new revision", r)
+		}
 	})
 }
 
