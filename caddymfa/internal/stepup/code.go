@@ -10,7 +10,7 @@ import (
 
 // codeShape is what codes of OneLogin's factors look like: most are six or
 // eight digits, text messages may mix letters in, a YubiKey types 44 modhex
-// characters (docs/onelogin.md, Factors).
+// characters (docs/onelogin.md, Factor names).
 var codeShape = regexp.MustCompile(`^(?:[A-Za-z0-9]{4,12}|[cbdefghijklnrtuv]{44})$`)
 
 // maxTyped bounds what is looked at, in bytes. The longest code with every
