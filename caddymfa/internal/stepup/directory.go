@@ -37,7 +37,6 @@ func (p person) active(now time.Time) bool { return p.found && p.user.Active(now
 // time. An error is told to those who waited for it and to nobody else.
 type directory struct {
 	client *onelogin.Client
-	lookup string
 
 	// mu guards people. It is not held while OneLogin is asked.
 	mu     sync.Mutex
@@ -53,8 +52,8 @@ type sighting struct {
 	err    error
 }
 
-func newDirectory(client *onelogin.Client, lookup string) *directory {
-	return &directory{client: client, lookup: lookup, people: make(map[string]*sighting)}
+func newDirectory(client *onelogin.Client) *directory {
+	return &directory{client: client, people: make(map[string]*sighting)}
 }
 
 // find returns the person that a site calls name, at most maxAge old.
@@ -134,13 +133,9 @@ func (d *directory) ask(ctx context.Context, name string) (person, error) {
 	return p, nil
 }
 
+// askUser takes name for a username, and for an email address if nobody has
+// that username.
 func (d *directory) askUser(ctx context.Context, name string) (onelogin.User, bool, error) {
-	switch d.lookup {
-	case LookupID:
-		return d.client.UserByID(ctx, name)
-	case LookupEmail:
-		return d.client.UserByEmail(ctx, name)
-	}
 	user, found, err := d.client.UserByUsername(ctx, name)
 	if err != nil || found || !strings.Contains(name, "@") {
 		return user, found, err

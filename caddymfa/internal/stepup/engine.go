@@ -19,14 +19,6 @@ import (
 	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
 )
 
-// How a user's name at the site becomes a user at OneLogin, for
-// [Config.Lookup].
-const (
-	LookupUsername = "username" // the exact username, or the email address if there is an @ in it
-	LookupEmail    = "email"    // the email address
-	LookupID       = "id"       // OneLogin's user id
-)
-
 // Config is what an [Engine] works with.
 type Config struct {
 	// Client asks OneLogin. Required. The engine does not close it.
@@ -43,10 +35,6 @@ type Config struct {
 	// Pepper keys the memory of used codes, so that codes cannot be guessed
 	// out of a dump of the store. Engines on one store need the same one.
 	Pepper [32]byte
-
-	// Lookup is how users are found at OneLogin: one of the Lookup constants.
-	// Default: [LookupUsername].
-	Lookup string
 
 	// Observe is told every event. It is called from the step that made the
 	// event, so it must be quick. Nil: nobody is told.
@@ -95,7 +83,7 @@ func New(config Config) *Engine {
 		limits:    config.Limits.orDefault(),
 		pepper:    config.Pepper,
 		observe:   observe,
-		directory: newDirectory(config.Client, config.Lookup),
+		directory: newDirectory(config.Client),
 		live:      live,
 		stop:      stop,
 		pollers:   make(map[string]struct{}),

@@ -126,18 +126,16 @@ func TestNewDeviceIsSeenSoon(t *testing.T) {
 	})
 }
 
-func TestLookup(t *testing.T) {
-	for _, tt := range []struct{ lookup, user, userID string }{
-		{"", "bob", "102"},
-		{stepup.LookupUsername, "BOB", "102"},
-		{stepup.LookupUsername, "bob@example.com", "102"},
-		{stepup.LookupUsername, "102", ""},
-		{stepup.LookupEmail, "bob@example.com", "102"},
-		{stepup.LookupEmail, "bob", ""},
-		{stepup.LookupID, "102", "102"},
-		{stepup.LookupID, "bob", ""},
+func TestUserIsFoundByNameOrMailExactly(t *testing.T) {
+	for _, tt := range []struct{ user, userID string }{
+		{"102", ""},
+		{"bo*", ""},
+		{"bob@example", ""},
+		{"bob", "102"},
+		{"BOB", "102"},
+		{"bob@example.com", "102"},
 	} {
-		t.Run(tt.lookup+" "+tt.user, func(t *testing.T) {
+		t.Run(tt.user, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, k *kit) {
 				v := k.visit(tt.user)
 				if tt.userID == "" {
@@ -149,7 +147,7 @@ func TestLookup(t *testing.T) {
 				if proof, won := v.finish(); !won || proof.UserID != tt.userID {
 					t.Errorf("Finish = %+v, %v, want user %s", proof, won, tt.userID)
 				}
-			}, func(c *stepup.Config) { c.Lookup = tt.lookup })
+			})
 		})
 	}
 }
