@@ -7,7 +7,7 @@ import (
 )
 
 func TestDirectoryIsBounded(t *testing.T) {
-	d := newDirectory(nil, "")
+	d := newDirectory(nil)
 	for i := range maxPeople + 100 {
 		s, mine := d.claim(fmt.Sprint("user ", i), time.Minute)
 		if !mine {
