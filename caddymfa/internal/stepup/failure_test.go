@@ -271,14 +271,14 @@ func TestBrokenStoreNeverPassesAnybody(t *testing.T) {
 				store := k.config.Store.(*brokenStore)
 				store.breakage = mode
 				store.failAt = store.calls.Load() + failAt
-				r, err := k.engine.Start(t.Context(), v.demand, "", sms)
+				r, _ := k.engine.Start(t.Context(), v.demand, "", sms)
 				v.cookie = r.CookieValue
 				right := k.sim.Code("bob", simulator.SMS)
 				r, _ = k.engine.Verify(t.Context(), v.demand, v.cookie, wrong(right, 0))
 				if _, won, _ := k.engine.Finish(t.Context(), v.demand, v.cookie); won || r.State == stepup.Verified {
 					t.Fatalf("wrong code passed with a store that breaks at call %d", failAt)
 				}
-				r, err = k.engine.Verify(t.Context(), v.demand, v.cookie, right)
+				r, err := k.engine.Verify(t.Context(), v.demand, v.cookie, right)
 				if err != nil && r.State != "" {
 					t.Errorf("Verify = %+v with error %v, want nothing with an error", r, err)
 				}
