@@ -72,6 +72,7 @@ func rooms() []room {
 		{4, "cmd/caddy", []string{handler}, []string{caddy}},
 		{4, "cmd/demo", []string{handler, simulator, legacyApp}, []string{caddy}},
 		{4, "cmd/oneloginsim", []string{simulator}, nil},
+		{4, "e2e", []string{simulator}, nil}, // tests alone
 	}
 }
 

@@ -458,3 +458,34 @@ func TestCancelEndsTheChallenge(t *testing.T) {
 	alice.get("/").wantStatus(t, http.StatusUnauthorized)
 	s.app.wantCount(t, 0)
 }
+
+func TestMalformedCodesSayWhatIsWrong(t *testing.T) {
+	s := open(t, "")
+	alice := s.person("alice")
+	location := alice.get("/").Header.Get("Location")
+	page := alice.get(location).wantStatus(t, http.StatusOK)
+	program := with(alice, http.Header{"Accept": {"application/json"}})
+	c := program.get(location).json(t)
+	alice.form("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "totp")}).wantStatus(t, http.StatusSeeOther)
+	seen := map[string]bool{page.body: true}
+	for _, code := range []string{"", "12", "1234567890123", "12#456"} {
+		got := alice.form("verify", map[string]string{"csrf": c.CSRF, "code": code}).wantStatus(t, http.StatusUnprocessableEntity)
+		summary := between(got.body, `role="alert"`, "</div>")
+		if summary == "" || seen[summary] {
+			t.Errorf("code %q: summary %q is missing or not its own", code, summary)
+		}
+		seen[summary] = true
+		if !strings.Contains(got.body, "<title>Error: ") {
+			t.Errorf("code %q: the title does not begin with Error", code)
+		}
+	}
+	if n := s.sim.Calls("verify"); n != 0 {
+		t.Errorf("malformed codes reached OneLogin %d times", n)
+	}
+}
+
+func between(text, from, to string) string {
+	_, rest, _ := strings.Cut(text, from)
+	found, _, _ := strings.Cut(rest, to)
+	return found
+}

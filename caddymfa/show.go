@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
@@ -199,10 +200,7 @@ func pageProblem(n stepup.Notice, typed string) page.Problem {
 	case stepup.UsedCode:
 		return page.UsedCode
 	case stepup.MalformedCode:
-		if typed == "" {
-			return page.EmptyCode
-		}
-		return page.MalformedCode
+		return malformed(typed)
 	case stepup.TooManyTries:
 		return page.TooManyTries
 	case stepup.TooManySends:
@@ -213,6 +211,21 @@ func pageProblem(n stepup.Notice, typed string) page.Problem {
 		return page.NotPending
 	}
 	return page.None
+}
+
+// malformed tells a person what is wrong with what they typed, where that can
+// be told: codes have 4 to 12 characters, whatever stands between them.
+func malformed(typed string) page.Problem {
+	bare := strings.NewReplacer(" ", "", "-", "").Replace(typed)
+	switch {
+	case bare == "":
+		return page.EmptyCode
+	case len(bare) < 4:
+		return page.ShortCode
+	case len(bare) > 12:
+		return page.LongCode
+	}
+	return page.MalformedCode
 }
 
 // showSession is the page of a person who is verified.

@@ -83,7 +83,7 @@ func TestControlChanges(t *testing.T) {
 			t.Errorf("status, state = %d, %d, want 2, 1", u.Status, u.State)
 		}
 		open(t, p.sim, "POST", "/_sim/advance", `{"seconds":90}`)
-		if got := p.sim.Now().Sub(time.Now()); got != 90*time.Second {
+		if got := time.Until(p.sim.Now()); got != 90*time.Second {
 			t.Errorf("the clock is ahead by %v, want 90s", got)
 		}
 		open(t, p.sim, "PUT", "/_sim/switches", `{"slow":"2s","html_502":true}`)
