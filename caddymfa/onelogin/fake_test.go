@@ -2,6 +2,7 @@ package onelogin_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,23 +69,51 @@ func (f *fake) on(op string, replies ...reply) {
 	f.replies[op] = replies
 }
 
-func opOf(method, path string) string {
+// suffixes name an operation by the end of its path, the most telling first.
+var suffixes = []struct{ suffix, op string }{
+	{"/auth/oauth2/v2/token", "token"},
+	{"/auth/rate_limit", "rate limit"},
+	{"/api/1/login/auth", "log in"},
+	{"/api/1/login/verify_factor", "verify login"},
+	{"/api/2/smart-mfa", "validate smart"},
+	{"/api/2/smart-mfa/verify", "verify smart"},
+	{"/factors", "list factors"},
+	{"/registrations", "register"},
+	{"/mfa_token", "create temporary code"},
+	{"/otp_devices", "devices"},
+	{"/trigger", "activate"},
+	{"/devices", "devices"},
+	{"/api/2/users", "find"},
+}
+
+// opOf names the operation of a request. A few share their path, and the body
+// tells them apart.
+func opOf(method, path, body string) string {
+	for _, s := range suffixes {
+		if strings.HasSuffix(path, s.suffix) {
+			return s.op
+		}
+	}
+	put := method == http.MethodPut
 	switch {
-	case strings.HasSuffix(path, "/auth/oauth2/v2/token"):
-		return "token"
-	case strings.HasSuffix(path, "/devices"):
-		return "devices"
-	case strings.HasSuffix(path, "/verifications"):
-		return "activate"
-	case strings.Contains(path, "/verifications/") && method == http.MethodPut:
-		return "verify"
+	case strings.Contains(path, "/registrations/"):
+		return either(put, "verify registration", "poll registration")
 	case strings.Contains(path, "/verifications/"):
-		return "poll"
-	case strings.HasSuffix(path, "/api/2/users"):
-		return "find"
+		return either(put, "verify", "poll")
+	case strings.HasSuffix(path, "/verifications"):
+		return either(strings.Contains(body, `"otp"`), "verify unbound", "activate")
+	case strings.Contains(path, "/otp_devices/"):
+		return either(strings.Contains(body, `"otp_token"`), "verify", "poll")
 	default:
 		return "user"
 	}
+}
+
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -94,7 +123,7 @@ func (f *fake) RoundTrip(req *http.Request) (*http.Response, error) {
 		body, _ = io.ReadAll(req.Body)
 		req.Body.Close()
 	}
-	op := opOf(req.Method, req.URL.Path)
+	op := opOf(req.Method, req.URL.Path, string(body))
 	answer, wait := f.next(op, sent{op, req.Method, req.URL.RequestURI(), req.Header.Get("Authorization"), string(body), req.Header.Clone()})
 	select {
 	case <-time.After(wait):
@@ -159,6 +188,17 @@ func (f *fake) client(change ...func(*onelogin.Config)) *onelogin.Client {
 	}
 	f.t.Cleanup(client.Close)
 	return client
+}
+
+// speaking selects an MFA API.
+func speaking(api string) func(*onelogin.Config) {
+	return func(c *onelogin.Config) { c.API = api }
+}
+
+// refused reports whether err is an *Error with this status.
+func refused(err error, status int) bool {
+	refusal, ok := errors.AsType[*onelogin.Error](err)
+	return ok && refusal.StatusCode == status
 }
 
 // advance lets the clock of a synctest bubble run.

@@ -18,7 +18,7 @@ type constant struct {
 
 // RoundTrip implements http.RoundTripper.
 func (c constant) RoundTrip(req *http.Request) (*http.Response, error) {
-	if opOf(req.Method, req.URL.Path) == "token" {
+	if opOf(req.Method, req.URL.Path, "") == "token" {
 		c = constant{200, `{"access_token":"T1"}`}
 	}
 	return &http.Response{StatusCode: c.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(c.body)), Request: req}, nil

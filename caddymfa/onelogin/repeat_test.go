@@ -14,24 +14,87 @@ import (
 
 var errReset = errors.New("connection reset by peer: secret words")
 
-// operations are the calls that must not be repeated.
-var operations = []struct {
-	op   string
-	call func(ctx context.Context, c *onelogin.Client) error
-}{
-	{"activate", func(ctx context.Context, c *onelogin.Client) error {
+// operation is a call that must not be repeated.
+type operation struct {
+	op, api string
+	call    func(ctx context.Context, c *onelogin.Client) error
+}
+
+var operations = []operation{
+	{"activate", "v2", func(ctx context.Context, c *onelogin.Client) error {
 		_, err := c.Activate(ctx, userID, deviceID, onelogin.Activation{Lifetime: time.Minute})
 		return err
 	}},
-	{"verify", func(ctx context.Context, c *onelogin.Client) error {
+	{"verify", "v2", func(ctx context.Context, c *onelogin.Client) error {
 		_, err := c.Verify(ctx, verification, "012345")
 		return err
 	}},
-	{"poll", func(ctx context.Context, c *onelogin.Client) error {
+	{"verify unbound", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.VerifyUnbound(ctx, userID, deviceID, "012345")
+		return err
+	}},
+	{"poll", "v2", func(ctx context.Context, c *onelogin.Client) error {
 		_, err := c.Poll(ctx, verification)
 		return err
 	}},
+	{"activate", "v1", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Activate(ctx, userID, smsV1, onelogin.Activation{})
+		return err
+	}},
+	{"verify", "v1", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Verify(ctx, triggered, "012345")
+		return err
+	}},
+	{"poll", "v1", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Poll(ctx, triggered)
+		return err
+	}},
+	{"register", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Register(ctx, userID, "58958", "Mobile", 0)
+		return err
+	}},
+	{"verify registration", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, _, err := c.VerifyRegistration(ctx, registration, "012345")
+		return err
+	}},
+	{"poll registration", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, _, err := c.PollRegistration(ctx, registration)
+		return err
+	}},
+	{"create temporary code", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.CreateTemporaryCode(ctx, userID, time.Hour, false)
+		return err
+	}},
+	{"validate smart", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.ValidateSmart(ctx, smartRequest)
+		return err
+	}},
+	{"verify smart", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.VerifySmart(ctx, "state", "012345")
+		return err
+	}},
+	{"log in", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.Login(ctx, loginRequest)
+		return err
+	}},
+	{"verify login", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, _, err := c.VerifyLogin(ctx, waitingLogin, "111111", "012345", false)
+		return err
+	}},
+	{"rate limit", "v2", func(ctx context.Context, c *onelogin.Client) error {
+		_, err := c.RateLimit(ctx)
+		return err
+	}},
 }
+
+// do makes the call with a client of f. With the API v1, activation lists the
+// devices first.
+func (o operation) do(ctx context.Context, f *fake) error {
+	f.on("devices", reply{status: 200, body: fixture(f.t, "v1_devices.json")})
+	return o.call(ctx, f.client(speaking(o.api)))
+}
+
+func (o operation) String() string { return o.op + " " + o.api }
 
 func TestOneSendWhateverHappens(t *testing.T) {
 	for _, answer := range []struct {
@@ -50,14 +113,14 @@ func TestOneSendWhateverHappens(t *testing.T) {
 		{"too large", reply{status: 200, body: strings.Repeat(" ", 256<<10+1)}, 200},
 	} {
 		for _, operation := range operations {
-			t.Run(operation.op+" "+answer.name, func(t *testing.T) {
+			t.Run(operation.String()+" "+answer.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := newFake(t)
 					f.on(operation.op, answer.reply)
-					err := operation.call(t.Context(), f.client())
+					err := operation.do(t.Context(), f)
 					refusal, ok := errors.AsType[*onelogin.Error](err)
 					if !ok || refusal.StatusCode != answer.want || refusal.Op != operation.op {
-						t.Errorf("%s = %#v, want *Error with status %d", operation.op, err, answer.want)
+						t.Errorf("%s = %#v, want *Error with status %d", operation, err, answer.want)
 					}
 					f.wantCalls(operation.op, 1)
 					f.wantCalls("token", 1)
@@ -74,12 +137,12 @@ func TestTimeoutSendsOnce(t *testing.T) {
 			f.on(operation.op, reply{status: 200, body: `{"status":"accepted"}`})
 			f.slow[operation.op] = time.Hour
 			started := time.Now()
-			err := operation.call(t.Context(), f.client())
+			err := operation.do(t.Context(), f)
 			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%s = %v, want a deadline error", operation.op, err)
+				t.Errorf("%s = %v, want a deadline error", operation, err)
 			}
 			if took := time.Since(started); took != 10*time.Second {
-				t.Errorf("%s took %v, want the default of 10s", operation.op, took)
+				t.Errorf("%s took %v, want the default of 10s", operation, took)
 			}
 			f.wantCalls(operation.op, 1)
 		})
@@ -95,11 +158,11 @@ func TestCancelledCallEndsAtOnce(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			started := time.Now()
-			if err := operation.call(ctx, f.client()); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s = %v, want canceled", operation.op, err)
+			if err := operation.do(ctx, f); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s = %v, want canceled", operation, err)
 			}
 			if took := time.Since(started); took != time.Second {
-				t.Errorf("%s took %v, want 1s", operation.op, took)
+				t.Errorf("%s took %v, want 1s", operation, took)
 			}
 		})
 	}
@@ -112,7 +175,7 @@ func TestSameAccessTokenAfter401IsNoReasonToRepeat(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(t)
 			f.on(operation.op, reply{status: 401, body: fixture(t, "error_401.json")})
-			_ = operation.call(t.Context(), f.client())
+			_ = operation.do(t.Context(), f)
 			f.wantCalls(operation.op, 1)
 			f.wantCalls("token", 2)
 		})
@@ -130,11 +193,11 @@ func TestDeadAccessTokenIsReplacedAndTheCallRepeatedOnce(t *testing.T) {
 				f := newFake(t)
 				f.on("token", accessTokenReply("T1", time.Now()), accessTokenReply("T2", time.Now()), accessTokenReply("T3", time.Now()))
 				f.on(operation.op, reply{status: 401, body: fixture(t, "error_401.json")}, second)
-				_ = operation.call(t.Context(), f.client())
+				_ = operation.do(t.Context(), f)
 				f.wantCalls("token", 2)
 				requests := f.requests(operation.op)
 				if len(requests) != 2 || requests[0].authorization != "Bearer T1" || requests[1].authorization != "Bearer T2" {
-					t.Errorf("%s after %d: sent %+v, want one with T1 and one with T2", operation.op, second.status, requests)
+					t.Errorf("%s after %d: sent %+v, want one with T1 and one with T2", operation, second.status, requests)
 				}
 				if len(requests) == 2 && requests[0].body != requests[1].body {
 					t.Errorf("bodies differ: %q and %q", requests[0].body, requests[1].body)
