@@ -8,44 +8,56 @@ import (
 	"strings"
 )
 
-// scope is what a credential may do. A token has the scope of its credential;
-// OneLogin has no scope parameter.
-type scope int
+// Scope is what a credential may do. An access token has the scope of its
+// credential; OneLogin has no scope parameter.
+type Scope string
 
+// The scopes of OneLogin, in its own words. None contains another by itself:
+// each call names all that it accepts.
 const (
-	scopeNone scope = iota
-	scopeReadAll
-	scopeManageAll
+	ScopeAuthenticationOnly Scope = "Authentication Only"
+	ScopeReadUsers          Scope = "Read Users"
+	ScopeManageUsers        Scope = "Manage users"
+	ScopeReadAll            Scope = "Read All"
+	ScopeManageAll          Scope = "Manage All"
 )
 
-type credential struct {
-	clientID, clientSecret string
-	scope                  scope
+// Credential is a pair of client id and secret with its scope.
+type Credential struct {
+	ClientID, ClientSecret string
+	Scope                  Scope
 }
 
-func credentials(o Options) []credential {
-	if o.ClientID == "" {
-		o.ClientID = "demo-client"
+// Groups of scopes that calls accept.
+
+func anyScope() []Scope { return append(readUsers(), ScopeAuthenticationOnly) }
+func readUsers() []Scope {
+	return []Scope{ScopeReadUsers, ScopeManageUsers, ScopeReadAll, ScopeManageAll}
+}
+func manageUsers() []Scope { return []Scope{ScopeManageUsers, ScopeManageAll} }
+func manageAll() []Scope   { return []Scope{ScopeManageAll} }
+func logInScopes() []Scope { return append(manageUsers(), ScopeAuthenticationOnly) }
+
+func credentials(o Options) []Credential {
+	first := Credential{o.ClientID, o.ClientSecret, ScopeManageAll}
+	if first.ClientID == "" {
+		first.ClientID = "demo-client"
 	}
-	if o.ClientSecret == "" {
-		o.ClientSecret = "demo-secret"
+	if first.ClientSecret == "" {
+		first.ClientSecret = "demo-secret"
 	}
-	list := []credential{{o.ClientID, o.ClientSecret, scopeManageAll}}
-	if o.ReadOnlyClientID != "" {
-		list = append(list, credential{o.ReadOnlyClientID, o.ReadOnlyClientSecret, scopeReadAll})
-	}
-	return list
+	return append([]Credential{first}, o.Credentials...)
 }
 
 // credential returns the credential with this id and secret.
-func (s *Simulator) credential(clientID, clientSecret string) (credential, bool) {
+func (s *Simulator) credential(clientID, clientSecret string) (Credential, bool) {
 	for _, c := range s.credentials {
-		sameSecret := subtle.ConstantTimeCompare([]byte(c.clientSecret), []byte(clientSecret)) == 1
-		if c.clientID == clientID && sameSecret {
+		sameSecret := subtle.ConstantTimeCompare([]byte(c.ClientSecret), []byte(clientSecret)) == 1
+		if c.ClientID == clientID && sameSecret {
 			return c, true
 		}
 	}
-	return credential{}, false
+	return Credential{}, false
 }
 
 // bearerForm covers the four spellings in use: with a colon, with a space, with

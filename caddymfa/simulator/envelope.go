@@ -7,10 +7,13 @@ import (
 
 // reply is an answer before it is written.
 type reply struct {
-	status int
-	body   any    // written as compact JSON unless page is set
-	page   string // HTML instead of JSON
-	header http.Header
+	status   int
+	body     any    // written as compact JSON if contentType is empty
+	raw      string // written as it is otherwise
+	header   http.Header
+	fromEdge bool // the proxy answers, not OneLogin
+
+	contentType string // of raw
 }
 
 // statusObject is the value of "status" in form A, the errors of /auth and of
@@ -19,7 +22,13 @@ type statusObject struct {
 	Error   bool   `json:"error"`
 	Code    int    `json:"code"`
 	Type    string `json:"type"`
-	Message string `json:"message"`
+	Message any    `json:"message"` // text, or an attributeMessage
+}
+
+// attributeMessage is what version 1 says about one attribute of a request.
+type attributeMessage struct {
+	Attribute   string `json:"attribute"`
+	Description string `json:"description"`
 }
 
 // A client cannot know a body's form from its status alone, which is why both
@@ -40,6 +49,12 @@ type formB struct {
 	Details    *formBDetail `json:"details,omitempty"`
 }
 
+// formBShort is an error of Smart MFA, which leaves the status out.
+type formBShort struct {
+	Name    string `json:"name"`
+	Message string `json:"message"`
+}
+
 type formBDetail struct {
 	Parameters []string `json:"parameters"`
 }
@@ -54,6 +69,13 @@ const (
 	messageRateLimitAuth  = "Authorization Information is incorrect"
 	messageNoAccessToken  = "Access Token Missing"
 	messageWrongCode      = "Failed authentication with this factor"
+	messageStateToken     = "State token is invalid or expired"
+	messageNoCode         = "OTP token blank"
+	messagePushPending    = "Authentication pending on OL Protect"
+	messageSent           = "SMS token sent to your mobile device. Authentication pending."
+	messageNoFactor       = "Factor could not be found"
+	messagePermission     = "Insufficient Permission"
+	messageBadJSON        = "Input JSON is not valid"
 )
 
 // pageEdge429 is the page of the proxy in front of OneLogin, 117 bytes.
@@ -65,14 +87,18 @@ const page502 = "<html><body><h1>502 Bad Gateway</h1>\n" +
 	"The server returned an invalid or incomplete response.\n</body></html>\n"
 
 // okA answers 200 in form A.
-func okA(data any) reply {
+func okA(data any) reply { return saidA("success", "Success", data) }
+
+// saidA answers 200 in form A with other words than "Success", which is how
+// version 1 says that something is still to be done.
+func saidA(kind, message string, data any) reply {
 	return reply{status: http.StatusOK, body: formA{
-		Status: statusObject{Code: http.StatusOK, Type: "success", Message: "Success"}, Data: data,
+		Status: statusObject{Code: http.StatusOK, Type: kind, Message: message}, Data: data,
 	}}
 }
 
 // errorA answers an error in form A.
-func errorA(status int, message string) reply {
+func errorA(status int, message any) reply {
 	kind := "bad request"
 	switch status {
 	case http.StatusUnauthorized:
@@ -92,6 +118,11 @@ func errorA(status int, message string) reply {
 // errorB answers an error in form B.
 func errorB(status int, name, message string) reply {
 	return reply{status: status, body: formB{StatusCode: status, Name: name, Message: message}}
+}
+
+// shortB answers an error of Smart MFA.
+func shortB(status int, name, message string) reply {
+	return reply{status: status, body: formBShort{name, message}}
 }
 
 func invalidCredentials() reply {
@@ -123,8 +154,11 @@ func invalidField(field string) reply {
 // encode returns the bytes of the answer and their media type. Answers of
 // version 2 name no character set.
 func (p reply) encode(area area) (body []byte, contentType string) {
-	if p.page != "" {
-		return []byte(p.page), "text/html"
+	if p.contentType != "" {
+		return []byte(p.raw), p.contentType
+	}
+	if p.status == http.StatusNoContent {
+		return nil, ""
 	}
 	body, err := json.Marshal(p.body)
 	if err != nil {

@@ -62,10 +62,11 @@ func appendBounded[T any](list []T, entry T) []T {
 	return append(list, entry)
 }
 
-// secretNames are the fields, in bodies and queries, that hold a secret anywhere
-// in OneLogin's API.
+// secretNames are the fields, in bodies and queries, that hold a secret or a
+// phone number anywhere in OneLogin's API.
 func secretNames() []string {
-	return []string{"otp", "otp_token", "client_secret", "access_token", "refresh_token", "password", "state_token"}
+	return []string{"otp", "otp_token", "client_secret", "access_token", "refresh_token", "password",
+		"state_token", "session_token", "phone", "number"}
 }
 
 func redactedQuery(query url.Values) string {

@@ -36,7 +36,7 @@ func (s *Simulator) Sent() []Message {
 // send delivers what the factor of v delivers: a push, a text, a mail, a call. A device that only shows codes
 // gets nothing.
 func (s *Simulator) send(v *verification, customMessage string) {
-	if v.device.Factor.generatesCodes() && v.device.Factor != Protect {
+	if !v.sends() {
 		return
 	}
 	m := sentMessage{Message: Message{
@@ -49,18 +49,28 @@ func (s *Simulator) send(v *verification, customMessage string) {
 	s.sent = appendBounded(s.sent, m)
 }
 
+// sends reports whether anything goes out for v. A device that shows codes gets
+// nothing, except a push to Protect once it is enrolled.
+func (v *verification) sends() bool {
+	if v.device.Factor == Protect {
+		return !v.origin.enrols()
+	}
+	return !v.device.Factor.generatesCodes() && v.temporary == nil
+}
+
 // messageText fills the caller's text, which only SMS may have, or our own.
 func messageText(v *verification, customMessage string) string {
 	if v.device.Factor != SMS || customMessage == "" {
 		customMessage = "Your code is {{otp_code}}. It is valid for {{otp_expiry}} minutes."
 	}
 	minutes := fmt.Sprint(int(v.expiresAt.Sub(v.createdAt).Minutes()))
-	return strings.NewReplacer("{{otp_code}}", v.code, "{{otp_expiry}}", minutes).Replace(customMessage)
+	return strings.NewReplacer("{{otp_code}}", v.code, "{{otp_expiry}}", minutes, "{{expiration}}", minutes).Replace(customMessage)
 }
 
 // Code returns what the person would type for a factor: the last code sent by
 // SMS or mail, or what the authenticator, Protect, the YubiKey or Duo shows
-// now. Empty if there is none. A code stays readable after it was used.
+// now. A device that is being enrolled shows codes too. Empty if there is none.
+// A code stays readable after it was used.
 func (s *Simulator) Code(username string, f Factor) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,9 +79,9 @@ func (s *Simulator) Code(username string, f Factor) string {
 		return ""
 	}
 	if f.generatesCodes() {
-		for _, d := range p.Devices {
-			if d.Factor == f {
-				return deviceCode(f, p.secrets[d.ID], s.now())
+		for _, shown := range s.codes(p) {
+			if shown.Factor == f {
+				return shown.Code
 			}
 		}
 		return ""
@@ -83,65 +93,4 @@ func (s *Simulator) Code(username string, f Factor) string {
 		}
 	}
 	return ""
-}
-
-// Push is a pending verification that the person answers on the phone: a
-// Protect push, a voice call or a magic link.
-type Push struct {
-	VerificationID string    `json:"verification_id"`
-	Factor         Factor    `json:"factor"`
-	DeviceName     string    `json:"device_name"`
-	ClientID       string    `json:"client_id"` // the credential that asked
-	At             time.Time `json:"at"`
-	ExpiresAt      time.Time `json:"expires_at"`
-}
-
-// Pushes returns what is pending on the person's phone, newest last.
-func (s *Simulator) Pushes(username string) []Push {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pushes := []Push{}
-	for _, v := range s.pendingOn(username) {
-		pushes = append(pushes, Push{v.id, v.device.Factor, v.device.Name, v.clientID, v.createdAt, v.expiresAt})
-	}
-	return pushes
-}
-
-// pendingOn returns the verifications that wait for the person's phone.
-func (s *Simulator) pendingOn(username string) []*verification {
-	var waiting []*verification
-	for _, v := range s.verifications {
-		if strings.EqualFold(v.username, username) && v.device.Factor.answeredOnPhone() &&
-			v.apply(looked, s.now(), 0) == pending {
-			waiting = append(waiting, v)
-		}
-	}
-	return waiting
-}
-
-// Approve approves the newest pending push, opens the link or keys in the right
-// number. It reports false if nothing is pending.
-func (s *Simulator) Approve(username string) bool { return s.Answer(username, "", true) }
-
-// Deny denies the newest pending push, or keys in a wrong number. It reports
-// false if nothing is pending.
-func (s *Simulator) Deny(username string) bool { return s.Answer(username, "", false) }
-
-// Answer is Approve or Deny for one verification instead of the newest. An
-// empty id means the newest.
-func (s *Simulator) Answer(username, verificationID string, approve bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	what := denied
-	if approve {
-		what = approved
-	}
-	waiting := s.pendingOn(username)
-	for i := len(waiting) - 1; i >= 0; i-- {
-		if verificationID == "" || waiting[i].id == verificationID {
-			waiting[i].apply(what, s.now(), defaultTries)
-			return true
-		}
-	}
-	return false
 }

@@ -1,99 +1,60 @@
 package simulator
 
 import (
-	"crypto/rand"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Factor is a kind of proof, in this package's own words. The names that the
-// API uses are given by the tables of docs/onelogin.md.
-type Factor string
-
-// The factors that a device can have. A magic link is the other mode of
-// OneLogin's e-mail factor and looks the same in the API.
-const (
-	Protect   Factor = "protect"
-	SMS       Factor = "sms"
-	Email     Factor = "email"
-	MagicLink Factor = "magiclink"
-	Voice     Factor = "voice"
-	TOTP      Factor = "totp"
-	YubiKey   Factor = "yubikey"
-	Duo       Factor = "duo"
-)
-
-// wireNames returns auth_factor_name and type_display_name as version 2 of the
-// API spells them.
-func (f Factor) wireNames() (factorName, typeName string) {
-	switch f {
-	case Protect:
-		return "OneLogin", "OneLogin Protect"
-	case SMS:
-		return "SMS", "OneLogin SMS"
-	case Email, MagicLink:
-		return "OneLogin Email", "OneLogin Email"
-	case Voice:
-		return "OneLogin Voice", "OneLogin Voice"
-	case TOTP:
-		return "Google Authenticator", "Authenticator"
-	case YubiKey:
-		return "YubiKey", "YubiKey"
-	case Duo:
-		return "Duo Security", "Duo Security"
-	}
-	return string(f), string(f)
-}
-
-// answeredOnPhone reports whether the person ends such a verification on the
-// phone instead of typing a code into the site.
-func (f Factor) answeredOnPhone() bool {
-	return f == Protect || f == Voice || f == MagicLink
-}
-
-// generatesCodes reports whether the device itself shows codes.
-func (f Factor) generatesCodes() bool {
-	return f == Protect || f == TOTP || f == YubiKey || f == Duo
-}
-
 // User is one person of the simulated account.
 type User struct {
-	ID       int64  // 0: the next free id
-	Username string // unique; names the person in all hooks
-	Email    string
+	ID       int64  `json:"id"`       // 0: the next free id
+	Username string `json:"username"` // unique; names the person in all hooks
+	Email    string `json:"email"`
+	Phone    string `json:"phone"` // sent as it is; empty: null
+
+	// Password is what a session login takes. Empty: "demo".
+	Password string `json:"password"`
 
 	// Status and State are OneLogin's numbers. Both zero means active and
 	// approved (1 and 1); use [Simulator.SetStatus] to make them really zero.
-	Status, State int
+	Status int `json:"status"`
+	State  int `json:"state"`
 
 	// LockedUntil is sent as locked_until. Zero: null.
-	LockedUntil time.Time
+	LockedUntil time.Time `json:"locked_until"`
 
-	Devices []Device
+	// MayEnrol are the factors that the person's policy allows. Those that are
+	// enrolled already are not offered again. Nil: every kind; empty: none.
+	// Duo and YubiKey are offered, but cannot be enrolled through the API.
+	MayEnrol []Factor `json:"may_enrol"`
+
+	Devices []Device `json:"devices"`
 }
 
 // Device is one enrolled factor of a user.
 type Device struct {
-	ID      int64 // 0: the next free id
-	Factor  Factor
-	Name    string // what the person called it
-	Default bool
+	ID      int64  `json:"id"` // 0: the next free id
+	Factor  Factor `json:"factor"`
+	Name    string `json:"name"` // what the person called it
+	Default bool   `json:"default"`
 }
 
 // DemoUsers returns the people of the demo: alice with Protect (default), SMS,
-// e-mail and an authenticator; bob with SMS only; carol with no device.
+// e-mail and an authenticator; bob with SMS only; carol with no device. The
+// password of all three is "demo".
 func DemoUsers() []User {
 	return []User{
-		{ID: 101, Username: "alice", Email: "alice@example.com", Status: 1, State: 1, Devices: []Device{
+		{ID: 101, Username: "alice", Email: "alice@example.com", Phone: "+12025550101", Status: 1, State: 1, Devices: []Device{
 			{ID: 1001, Factor: Protect, Name: "Alice's phone", Default: true},
 			{ID: 1002, Factor: SMS, Name: "Alice's number"},
 			{ID: 1003, Factor: Email, Name: "Alice's mail"},
 			{ID: 1004, Factor: TOTP, Name: "Alice's authenticator"},
 		}},
-		{ID: 102, Username: "bob", Email: "bob@example.com", Status: 1, State: 1, Devices: []Device{
+		{ID: 102, Username: "bob", Email: "bob@example.com", Phone: "+12025550102", Status: 1, State: 1, Devices: []Device{
 			{ID: 1005, Factor: SMS, Name: "Bob's number", Default: true},
 		}},
-		{ID: 103, Username: "carol", Email: "carol@example.com", Status: 1, State: 1},
+		{ID: 103, Username: "carol", Email: "carol@example.com", Phone: "+12025550103", Status: 1, State: 1},
 	}
 }
 
@@ -101,8 +62,11 @@ func DemoUsers() []User {
 type person struct {
 	User
 	// secrets are random for every simulator, so no code can be hard-coded.
-	secrets map[int64][]byte // shared secret of code-showing devices, by device id
-	created time.Time
+	secrets   map[int64][]byte // shared secret of code-showing devices, by device id
+	temporary []*temporaryCode
+	created   time.Time
+
+	wrongPasswords int
 }
 
 // AddUser adds u, or replaces the user with the same username. Ids that are zero
@@ -110,8 +74,16 @@ type person struct {
 func (s *Simulator) AddUser(u User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.add(u)
+}
+
+// add is AddUser for callers that hold mu.
+func (s *Simulator) add(u User) *person {
 	if u.Status == 0 && u.State == 0 {
 		u.Status, u.State = 1, 1
+	}
+	if u.Password == "" {
+		u.Password = "demo"
 	}
 	u.ID = s.orNextID(u.ID)
 	p := &person{User: u, secrets: map[int64][]byte{}, created: s.now()}
@@ -124,10 +96,11 @@ func (s *Simulator) AddUser(u User) {
 	for i, old := range s.people {
 		if old.Username == u.Username {
 			s.people[i] = p
-			return
+			return p
 		}
 	}
 	s.people = append(s.people, p)
+	return p
 }
 
 // SetStatus sets OneLogin's status and state of a user, exactly as given.
@@ -147,7 +120,7 @@ func (s *Simulator) Users() []User {
 	users := make([]User, 0, len(s.people))
 	for _, p := range s.people {
 		u := p.User
-		u.Devices = append([]Device(nil), p.Devices...)
+		u.Devices = slices.Clone(p.Devices)
 		users = append(users, u)
 	}
 	return users
@@ -181,17 +154,30 @@ func (s *Simulator) personByID(userID int64) *person {
 	return nil
 }
 
-func (p *person) device(deviceID int64) (Device, bool) {
+// personBy finds people by username or by mail address, without case.
+func (s *Simulator) personBy(name string) *person {
+	for _, p := range s.people {
+		if strings.EqualFold(p.Username, name) || name != "" && strings.EqualFold(p.Email, name) {
+			return p
+		}
+	}
+	return nil
+}
+
+// device returns the enrolled device that a request names.
+func (p *person) device(ref deviceRef) (Device, bool) {
 	for _, d := range p.Devices {
-		if d.ID == deviceID {
+		if d.ref() == ref {
 			return d, true
 		}
 	}
 	return Device{}, false
 }
 
-func randomBytes(n int) []byte {
-	b := make([]byte, n)
-	rand.Read(b) // never returns an error, see crypto/rand
-	return b
+// addDevice adds a device whose secret the person's phone has already. The
+// first one is the default.
+func (p *person) addDevice(d Device, secret []byte) {
+	d.Default = len(p.Devices) == 0
+	p.Devices = append(p.Devices, d)
+	p.secrets[d.ID] = secret
 }

@@ -10,10 +10,10 @@ import (
 	"net/url"
 )
 
-//go:embed phone/page.html phone/style.css phone/script.js
+//go:embed phone/page.html phone/portal.html phone/style.css phone/script.js
 var phoneFiles embed.FS
 
-var phoneTemplates = template.Must(template.ParseFS(phoneFiles, "phone/page.html"))
+var phoneTemplates = template.Must(template.ParseFS(phoneFiles, "phone/page.html", "phone/portal.html"))
 
 // phone serves the web pages. Its fields are fixed.
 type phone struct {
@@ -44,6 +44,7 @@ func (s *Simulator) Phone() http.Handler {
 	mux.HandleFunc("GET /people/{name}/screen", p.serveScreen)
 	mux.HandleFunc("POST /people/{name}/answer", p.takeAnswer)
 	mux.HandleFunc("POST /people/{name}/keypad", p.takeNumber)
+	mux.HandleFunc("POST /people/{name}/link", p.followLink)
 	s.addControl(mux)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
@@ -113,12 +114,11 @@ func (p *phone) render(w http.ResponseWriter, name string, view any) {
 // takeAnswer approves or denies. An answer that comes too late changes nothing;
 // the screen shows how things stand.
 func (p *phone) takeAnswer(w http.ResponseWriter, r *http.Request) {
-	verificationID := formValue(w, r, "verification")
 	switch formValue(w, r, "answer") {
 	case "approve":
-		p.answer(w, r, verificationID, true)
+		p.answer(w, r, true)
 	case "deny":
-		p.answer(w, r, verificationID, false)
+		p.answer(w, r, false)
 	default:
 		http.Error(w, "The answer must be approve or deny.", http.StatusBadRequest)
 	}
@@ -127,19 +127,54 @@ func (p *phone) takeAnswer(w http.ResponseWriter, r *http.Request) {
 // takeNumber ends a voice call: the right number approves, any other denies, and
 // there is no second try, as on a phone.
 func (p *phone) takeNumber(w http.ResponseWriter, r *http.Request) {
-	verificationID := formValue(w, r, "verification")
-	right := p.sim.numberMatches(r.PathValue("name"), verificationID, formValue(w, r, "number"))
-	p.answer(w, r, verificationID, right)
+	if verificationID, ok := namedVerification(w, r); ok {
+		p.sim.keyIn(r.PathValue("name"), verificationID, formValue(w, r, "number"))
+		backToPhone(w, r)
+	}
 }
 
-func (p *phone) answer(w http.ResponseWriter, r *http.Request, verificationID string, approve bool) {
-	name := r.PathValue("name")
-	if verificationID == "" {
-		http.Error(w, "The verification is missing.", http.StatusBadRequest)
+// followLink opens a magic link, and goes where the site wanted it to lead. A
+// link that was opened before, or too late, leads back to the phone.
+func (p *phone) followLink(w http.ResponseWriter, r *http.Request) {
+	verificationID, ok := namedVerification(w, r)
+	if !ok {
 		return
 	}
-	p.sim.Answer(name, verificationID, approve)
-	http.Redirect(w, r, "/people/"+url.PathEscape(name), http.StatusSeeOther)
+	leadsTo, _ := p.sim.openLink(r.PathValue("name"), verificationID)
+	if !followable(leadsTo) {
+		backToPhone(w, r)
+		return
+	}
+	p.render(w, "opened", openedView{
+		Style: template.CSS(p.style), Username: r.PathValue("name"), LeadsTo: leadsTo,
+	})
+}
+
+// openedView is the page behind a magic link.
+type openedView struct {
+	Style             template.CSS
+	Username, LeadsTo string
+}
+
+func (p *phone) answer(w http.ResponseWriter, r *http.Request, approve bool) {
+	if verificationID, ok := namedVerification(w, r); ok {
+		p.sim.Answer(r.PathValue("name"), verificationID, approve)
+		backToPhone(w, r)
+	}
+}
+
+// namedVerification returns the verification that the form is about, or answers
+// 400.
+func namedVerification(w http.ResponseWriter, r *http.Request) (string, bool) {
+	verificationID := formValue(w, r, "verification")
+	if verificationID == "" {
+		http.Error(w, "The verification is missing.", http.StatusBadRequest)
+	}
+	return verificationID, verificationID != ""
+}
+
+func backToPhone(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, "/people/"+url.PathEscape(r.PathValue("name")), http.StatusSeeOther)
 }
 
 // formValue returns a field of a bounded form body.

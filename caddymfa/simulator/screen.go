@@ -32,14 +32,15 @@ type screenView struct {
 type pushView struct {
 	VerificationID, Username, ClientID, DeviceName, At string
 	Factor                                             Factor
-	IsCall                                             bool
+	IsCall, Enrols                                     bool
+	IP                                                 string
 	Seconds, Lifetime                                  int
 	Left                                               string // minutes and seconds
 }
 
 // codeView is a code that a device shows.
 type codeView struct {
-	DeviceID          int64
+	ID                string // of the element
 	DeviceName, Label string
 	Factor            Factor
 	Code              string
@@ -58,6 +59,7 @@ type messageView struct {
 	Username, VerificationID, Text, Code, At string
 	Factor                                   Factor
 	Open                                     bool
+	LeadsTo                                  string
 }
 
 // The views hold text that is ready to be shown, so that the template decides
@@ -75,11 +77,14 @@ func (s *Simulator) peopleView() []personView {
 			Username: p.Username, Name: p.displayName(), Tone: i % 4,
 			Summary: p.summary(), Waiting: len(s.pendingOn(p.Username)),
 		}
-		v.Initial = string([]rune(v.Name)[:min(1, len([]rune(v.Name)))])
+		v.Initial = initial(v.Name)
 		list = append(list, v)
 	}
 	return list
 }
+
+// initial returns the first letter of a name.
+func initial(name string) string { return string([]rune(name)[:min(1, len([]rune(name)))]) }
 
 // summary names the person's factors.
 func (p *person) summary() string {
@@ -130,7 +135,7 @@ func (s *Simulator) screenView(username string) (screenView, bool) {
 	now := s.now()
 	v := screenView{
 		Username: p.Username, Name: p.displayName(), Clock: now.UTC().Format("15:04"),
-		HasDevices: len(p.Devices) > 0, Codes: p.codes(now), Boxes: s.boxes(p),
+		HasDevices: len(p.Devices) > 0 || len(s.pendingOn(p.Username)) > 0, Codes: s.codes(p), Boxes: s.boxes(p),
 	}
 	for _, waiting := range s.pendingOn(p.Username) {
 		if waiting.device.Factor != MagicLink { // those are in the inbox
@@ -169,72 +174,10 @@ func (v *verification) view(now time.Time) pushView {
 	left := int(v.expiresAt.Sub(now) / time.Second)
 	return pushView{
 		VerificationID: v.id, Username: v.username, ClientID: v.clientID, DeviceName: v.device.Name,
-		Factor: v.device.Factor, IsCall: v.device.Factor == Voice, At: v.createdAt.UTC().Format("15:04:05"),
+		Factor: v.device.Factor, IsCall: v.device.Factor == Voice, Enrols: v.origin.enrols(), IP: v.ip, At: v.createdAt.UTC().Format("15:04:05"),
 		Seconds: left, Left: fmt.Sprintf("%d:%02d", left/60, left%60),
 		Lifetime: int(v.expiresAt.Sub(v.createdAt) / time.Second),
 	}
-}
-
-// codes returns what the person's devices show.
-func (p *person) codes(now time.Time) []codeView {
-	var list []codeView
-	for _, d := range p.Devices {
-		if !d.Factor.generatesCodes() {
-			continue
-		}
-		step := int64(codeStep / time.Second)
-		code := deviceCode(d.Factor, p.secrets[d.ID], now)
-		shown := codeView{
-			DeviceID: d.ID, DeviceName: d.Name, Factor: d.Factor,
-			Code: code, Long: len(code) > 8, Seconds: int(step - now.Unix()%step),
-		}
-		if d.Factor != TOTP { // the section is named after those
-			shown.Label = d.Factor.label()
-		}
-		list = append(list, shown)
-	}
-	return list
-}
-
-// boxes returns the inboxes that the person's devices call for, newest first.
-func (s *Simulator) boxes(p *person) []boxView {
-	all := []struct {
-		box     boxView
-		factors []Factor
-	}{
-		{boxView{ID: "texts", Title: "Text messages"}, []Factor{SMS}},
-		{boxView{ID: "mails", Title: "Mail"}, []Factor{Email, MagicLink}},
-	}
-	var list []boxView
-	for _, candidate := range all {
-		used := slices.ContainsFunc(p.Devices, func(d Device) bool { return slices.Contains(candidate.factors, d.Factor) })
-		if used {
-			candidate.box.Messages = s.inbox(p, candidate.factors)
-			list = append(list, candidate.box)
-		}
-	}
-	return list
-}
-
-func (s *Simulator) inbox(p *person, factors []Factor) []messageView {
-	var list []messageView
-	for i := len(s.sent) - 1; i >= 0 && len(list) < shownMessages; i-- {
-		m := s.sent[i]
-		if m.Username != p.Username || !slices.Contains(factors, m.Factor) {
-			continue
-		}
-		view := messageView{
-			Username: p.Username, VerificationID: m.VerificationID, Text: m.text, Code: m.code,
-			At: m.At.UTC().Format("15:04:05"), Factor: m.Factor,
-		}
-		if m.Factor == MagicLink {
-			v := s.verification(p, m.VerificationID)
-			view.Text = "Open this link to sign in."
-			view.Open = v != nil && v.apply(looked, s.now(), 0) == pending
-		}
-		list = append(list, view)
-	}
-	return list
 }
 
 // lastAnswer says how the person's newest decided request ended, as OneLogin's
@@ -248,16 +191,4 @@ func (s *Simulator) lastAnswer(p *person) (word, sentence string) {
 		}
 	}
 	return "", "No request is waiting."
-}
-
-// numberMatches reports whether number is the one to key in for a voice call.
-func (s *Simulator) numberMatches(username, verificationID, number string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.person(username)
-	if p == nil {
-		return false
-	}
-	v := s.verification(p, verificationID)
-	return v != nil && v.device.Factor == Voice && v.code == strings.TrimSpace(number)
 }

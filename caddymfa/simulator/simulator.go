@@ -12,10 +12,8 @@ type Options struct {
 	// Manage All. Default "demo-client" and "demo-secret".
 	ClientID, ClientSecret string
 
-	// ReadOnlyClientID and ReadOnlyClientSecret are a second credential with
-	// the scope Read All: it may look users up, and is forbidden everything
-	// about MFA. Empty: there is none.
-	ReadOnlyClientID, ReadOnlyClientSecret string
+	// Credentials are further credentials, each with its own scope.
+	Credentials []Credential
 
 	// Users are the people that exist. Nil: [DemoUsers].
 	Users []User
@@ -27,7 +25,8 @@ type Options struct {
 // Simulator is one simulated OneLogin account. All methods are safe for
 // concurrent use. It starts no goroutine and needs no closing.
 type Simulator struct {
-	credentials []credential // fixed after New
+	credentials []Credential // fixed after New
+	endpoints   []endpoint   // fixed after New
 
 	// mu guards everything below. It is never held while a call is slow.
 	mu            sync.Mutex
@@ -39,8 +38,17 @@ type Simulator struct {
 	verifications []*verification        // oldest first
 	sent          []sentMessage
 	history       []Request
+	events        []Event
 	calls         map[string]int
 	lastID        int64
+	lastEventID   int64
+	quota         quota
+
+	logins        []*login                  // oldest first
+	sessionTokens map[string]sessionToken   // by value
+	portal        map[string]*person        // who is signed in, by cookie value
+	smart         map[string]*smartIdentity // by user_identifier
+	risks         map[string]int            // scores, by user_identifier or address
 }
 
 // New returns a simulator. It panics if o.Switches holds a value that no
@@ -48,11 +56,16 @@ type Simulator struct {
 func New(o Options) *Simulator {
 	mustBeValid(o.Switches)
 	s := &Simulator{
-		credentials:  credentials(o),
-		switches:     o.Switches,
-		accessTokens: map[string]accessToken{},
-		calls:        map[string]int{},
-		lastID:       9000,
+		credentials:   credentials(o),
+		endpoints:     endpoints(),
+		switches:      o.Switches,
+		accessTokens:  map[string]accessToken{},
+		calls:         map[string]int{},
+		sessionTokens: map[string]sessionToken{},
+		portal:        map[string]*person{},
+		smart:         map[string]*smartIdentity{},
+		risks:         map[string]int{},
+		lastID:        9000,
 	}
 	users := o.Users
 	if users == nil {
@@ -99,12 +112,17 @@ func (s *Simulator) Now() time.Time {
 	return s.now()
 }
 
-// Reset forgets verifications, messages, history and counts. Users, access
-// tokens, switches and the clock stay as they are.
+// Reset forgets what is pending (verifications, registrations, logins, session
+// tokens, portal sessions) and what was recorded (messages, history, events,
+// counts, the hour's calls). Users with their devices and temporary codes,
+// access tokens, risk scores, switches and the clock stay as they are.
 func (s *Simulator) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.verifications, s.sent, s.history = nil, nil, nil
+	s.events, s.logins, s.quota = nil, nil, quota{}
+	clear(s.sessionTokens)
+	clear(s.portal)
 	s.calls = map[string]int{}
 	s.switchedCalls = 0
 }

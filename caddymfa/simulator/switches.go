@@ -1,14 +1,6 @@
 package simulator
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // Switches are deviations from the default behaviour. Each is documented or
 // plausible for the real OneLogin; the zero value has none. The JSON names are
@@ -95,129 +87,46 @@ type Switches struct {
 	// Wildcards is "on" (default) or "off": whether * and ! are patterns in
 	// user searches.
 	Wildcards string `json:"wildcards,omitempty"`
-}
 
-// plainSwitches has the fields of Switches without its methods.
-type plainSwitches Switches
+	// LoneFactor sends the first factor as an object instead of the list.
+	LoneFactor bool `json:"lone_factor,omitempty"`
+	// EnrolStatus is the HTTP status of an enrolment: 200 or 201 (default).
+	EnrolStatus int `json:"enrol_status,omitempty"`
+	// MFATokenStatus is the HTTP status of a new temporary code: 200 or 201 (default).
+	MFATokenStatus int `json:"mfa_token_status,omitempty"`
+	// TemporaryCode names the ways in which a temporary code can be redeemed,
+	// as a comma separated list: "listed" (its device is in the list and can be
+	// activated and verified), "one_shot" (POST with its device id), "v1"
+	// (version 1, device 0), or "none". Default: all three.
+	TemporaryCode string `json:"temporary_code,omitempty"`
+	// MFSAlias also takes mfa_token under the misspelt /api/2/mfs/.
+	MFSAlias bool `json:"mfs_alias,omitempty"`
 
-// wireSwitches is how Switches look in JSON: the two durations as text.
-type wireSwitches struct {
-	*plainSwitches
-	TokenCreatedAtSkew string `json:"token_created_at_skew,omitempty"`
-	Slow               string `json:"slow,omitempty"`
-}
+	// Quota is how many calls to version 1 an hour has. Default 5000.
+	Quota int `json:"quota,omitempty"`
+	// V1ProtectNoTrigger says needs_trigger false for Protect in version 1.
+	V1ProtectNoTrigger bool `json:"v1_protect_no_trigger,omitempty"`
+	// StateTokenStatus is the HTTP status for an expired state token in version
+	// 1 and in the login: 400 (default) or 401.
+	StateTokenStatus int `json:"state_token_status,omitempty"`
 
-// MarshalJSON writes only the switches that are on.
-func (w Switches) MarshalJSON() ([]byte, error) {
-	wire := wireSwitches{plainSwitches: (*plainSwitches)(&w)}
-	if w.TokenCreatedAtSkew != 0 {
-		wire.TokenCreatedAtSkew = w.TokenCreatedAtSkew.String()
-	}
-	if w.Slow != 0 {
-		wire.Slow = w.Slow.String()
-	}
-	return json.Marshal(wire)
-}
+	// LoginPendingType is the type of a pending push in the login: "pending"
+	// (default) or "success". The message is the same.
+	LoginPendingType string `json:"login_pending_type,omitempty"`
+	// LoginWithoutMFA lets the password alone log in.
+	LoginWithoutMFA bool `json:"login_without_mfa,omitempty"`
+	// LockAfter locks a user after so many wrong passwords. 0: never.
+	LockAfter int `json:"lock_after,omitempty"`
 
-// UnmarshalJSON sets the switches that are named and leaves the others. An
-// unknown name or value is an error.
-func (w *Switches) UnmarshalJSON(text []byte) error {
-	next := *w
-	wire := wireSwitches{plainSwitches: (*plainSwitches)(&next)}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&wire); err != nil {
-		return err
-	}
-	if err := parseDuration("token_created_at_skew", wire.TokenCreatedAtSkew, &next.TokenCreatedAtSkew); err != nil {
-		return err
-	}
-	if err := parseDuration("slow", wire.Slow, &next.Slow); err != nil {
-		return err
-	}
-	if err := next.Validate(); err != nil {
-		return err
-	}
-	*w = next
-	return nil
-}
-
-func parseDuration(name, text string, d *time.Duration) (err error) {
-	if text == "" {
-		return nil
-	}
-	if *d, err = time.ParseDuration(text); err != nil {
-		return fmt.Errorf("switch %s: %q is not a duration like 1500ms or -2h", name, text)
-	}
-	return nil
-}
-
-// Set sets one switch by its JSON name from text, as a command line gives it:
-// Set("slow", "2s"), Set("html_502", "true").
-func (w *Switches) Set(name, value string) error {
-	key, _ := json.Marshal(name)
-	quoted, _ := json.Marshal(value)
-	var wrongType *json.UnmarshalTypeError
-	var err error
-	if json.Valid([]byte(value)) { // a number or a truth value, unless the switch takes text
-		err = w.UnmarshalJSON(fmt.Appendf(nil, "{%s:%s}", key, value))
-	}
-	if errors.As(err, &wrongType) || !json.Valid([]byte(value)) {
-		err = w.UnmarshalJSON(fmt.Appendf(nil, "{%s:%s}", key, quoted))
-	}
-	if err != nil {
-		return fmt.Errorf("switch %s=%s: %w", name, value, err)
-	}
-	return nil
-}
-
-// Validate returns an error that names the first switch with an unknown value.
-func (w Switches) Validate() error {
-	for _, choice := range []struct {
-		name, value string
-		known       []string
-	}{
-		{"verify_body", w.VerifyBody, []string{"string", "object", "flat"}},
-		{"wrong_code", w.WrongCode, []string{"pending", "rejected", "401_factor"}},
-		{"expired", w.Expired, []string{"404", "rejected", "pending_forever"}},
-		{"error_envelope_on_poll", w.ErrorEnvelopeOnPoll, []string{"A", "B"}},
-		{"wildcards", w.Wildcards, []string{"on", "off"}},
-	} {
-		if choice.value != "" && !slices.Contains(choice.known, choice.value) {
-			return fmt.Errorf("switch %s: %q is none of %s", choice.name, choice.value, strings.Join(choice.known, ", "))
-		}
-	}
-	if !slices.Contains([]int{0, 200, 201}, w.ActivateStatus) {
-		return fmt.Errorf("switch activate_status: %d is neither 200 nor 201", w.ActivateStatus)
-	}
-	if min(w.Times, w.Tries, w.Edge429, int(w.Slow)) < 0 {
-		return fmt.Errorf("switches times, tries, edge_429 and slow must not be negative")
-	}
-	for _, op := range w.ops() {
-		if !slices.Contains(allOps(), op) {
-			return fmt.Errorf("switch only: %q is none of %s", op, strings.Join(allOps(), ", "))
-		}
-	}
-	return nil
-}
-
-func mustBeValid(w Switches) {
-	if err := w.Validate(); err != nil {
-		panic("simulator: " + err.Error())
-	}
-}
-
-// ops returns the kinds of call that Only names.
-func (w Switches) ops() []string {
-	return strings.FieldsFunc(w.Only, func(r rune) bool { return r == ',' || r == ' ' })
-}
-
-// forCall returns the switches that hold for a call of kind op when earlier
-// calls have met them already, and whether they meet this one.
-func (w Switches) forCall(op string, earlier int) (Switches, bool) {
-	aimed := w.Only == "" || slices.Contains(w.ops(), op)
-	if !aimed || (w.Times > 0 && earlier >= w.Times) {
-		return Switches{}, false
-	}
-	return w, true
+	// RiskScore is Smart MFA's score for everybody, 0 to 100. Nil: as set by
+	// SetRisk. The first time of an identifier gets a code all the same.
+	RiskScore *int `json:"risk_score,omitempty"`
+	// SmartMFAOK is the answer to a right code in Smart MFA: "text" (default,
+	// the two letters OK) or "json" (with quotes).
+	SmartMFAOK string `json:"smart_mfa_ok,omitempty"`
+	// SmartMFATextBooleans sends otp_sent as "true" or "false".
+	SmartMFATextBooleans bool `json:"smart_mfa_text_booleans,omitempty"`
+	// NodeSmartMFAAlias takes Smart MFA's verify under /api/2/verify too, where
+	// OneLogin's Node SDK sends it.
+	NodeSmartMFAAlias bool `json:"node_smart_mfa_alias,omitempty"`
 }

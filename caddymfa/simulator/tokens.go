@@ -55,7 +55,7 @@ func (s *Simulator) grant(c *call) reply {
 	if form.Get("grant_type") != "client_credentials" {
 		return errorA(http.StatusBadRequest, messageGrant)
 	}
-	return tokenReply(s.accessToken(known.clientID, c.now), c)
+	return tokenReply(s.accessToken(known.ClientID, c.now), c)
 }
 
 // accessToken returns the live token of a credential, making one if needed.
@@ -86,7 +86,7 @@ func tokenReply(t accessToken, c *call) reply {
 	if c.switches.TokenNoRefreshField {
 		body.RefreshToken = ""
 	}
-	if c.wrapped || c.switches.TokenWrapped {
+	if c.endpoint.path == "auth/oauth2/token" || c.switches.TokenWrapped {
 		return okA([]tokenBody{body})
 	}
 	return reply{status: http.StatusOK, body: body}
@@ -111,8 +111,8 @@ func (s *Simulator) revoke(c *call) reply {
 	if value == "" {
 		return errorA(http.StatusBadRequest, messageNoAccessToken)
 	}
-	if s.accessTokens[known.clientID].value == value {
-		delete(s.accessTokens, known.clientID)
+	if s.accessTokens[known.ClientID].value == value {
+		delete(s.accessTokens, known.ClientID)
 	}
 	return okA(nil)
 }
@@ -137,70 +137,4 @@ func (c *call) credentialBody() (fields url.Values, isForm, ok bool) {
 		return fields, false, true
 	}
 	return nil, false, false
-}
-
-// caller returns the credential behind the caller's live access token.
-func (s *Simulator) caller(c *call) (credential, bool) {
-	value, ok := bearer(authorization(c.request.Header))
-	if !ok {
-		return credential{}, false
-	}
-	for _, known := range s.credentials {
-		current, exists := s.accessTokens[known.clientID]
-		if exists && current.value == value && current.alive(c.now) {
-			return known, true
-		}
-	}
-	return credential{}, false
-}
-
-// scopeOf returns the caller's scope, or scopeNone where the access token is
-// not alive or a switch says so.
-func (s *Simulator) scopeOf(c *call) scope {
-	known, ok := s.caller(c)
-	switch {
-	case !ok:
-		return scopeNone
-	case c.switches.TokenKilledByOtherClient:
-		// Once is the point: a client that fetches another access token and
-		// repeats its call must succeed.
-		delete(s.accessTokens, known.clientID)
-		s.switches.TokenKilledByOtherClient = false
-		return scopeNone
-	case c.switches.SameTokenAfter401:
-		return scopeNone
-	}
-	return known.scope
-}
-
-// refuse returns the answer for a caller whose access token does not reach,
-// and whether there is one to give.
-func (s *Simulator) refuse(c *call, need scope) (reply, bool) {
-	switch has := s.scopeOf(c); {
-	case has == scopeNone:
-		return invalidCredentials(), true
-	case has < need:
-		return forbidden(), true
-	}
-	return reply{}, false
-}
-
-// rateLimitData is the answer of the rate limit endpoint. Reset is in seconds.
-type rateLimitData struct {
-	Limit     int `json:"X-RateLimit-Limit"`
-	Remaining int `json:"X-RateLimit-Remaining"`
-	Reset     int `json:"X-RateLimit-Reset"`
-}
-
-// rateLimit answers GET /auth/rate_limit, the cheapest proof that an access
-// token is good. Only calls to version 1 lower the
-// remaining number, and none of those is simulated yet.
-func (s *Simulator) rateLimit(c *call) reply {
-	if !c.authorized() {
-		return errorA(http.StatusBadRequest, messageRateLimitAuth)
-	}
-	if s.scopeOf(c) == scopeNone {
-		return errorA(http.StatusUnauthorized, messageAuthentication)
-	}
-	return okA(rateLimitData{Limit: 5000, Remaining: 5000, Reset: secondsLeftInHour(c.now)})
 }

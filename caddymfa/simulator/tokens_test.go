@@ -141,7 +141,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestReadOnlyCredentialMayOnlyLookUsersUp(t *testing.T) {
-	p := newPeer(t, simulator.Options{ReadOnlyClientID: "reader", ReadOnlyClientSecret: "r"})
+	p := newPeer(t, simulator.Options{Credentials: []simulator.Credential{{ClientID: "reader", ClientSecret: "r", Scope: simulator.ScopeReadAll}}})
 	p.login("reader", "r")
 	for path, want := range map[string]int{users: 200, users + "/101": 200, "/auth/rate_limit": 200} {
 		if got := p.call("GET", path, ""); got.status != want {
@@ -160,8 +160,8 @@ func TestReadOnlyCredentialMayOnlyLookUsersUp(t *testing.T) {
 func TestUnknownPaths(t *testing.T) {
 	p := newPeer(t, simulator.Options{})
 	for path, want := range map[string]string{
-		"/": noRoute, "/auth/x": noRoute, "/api/1/users": noRoute,
-		"/api/2/x": notFoundB, "/api/2/mfa/users/101": notFoundB, "/api/2/mfa/users/101/factors": notFoundB,
+		"/apps": noRoute, "/auth/x": noRoute, "/api/1/users": noRoute,
+		"/api/2/x": notFoundB, "/api/2/mfa/users/101": notFoundB, "/api/2/mfa/users/101/factor": notFoundB, "/api/2/mfa/users//factors": notFoundB,
 		"/api/2/mfa/users/101/verifications": notFoundB, "/api/2/mfa/users/101/devices/1/2": notFoundB,
 	} {
 		check(t, path, p.call("GET", path, ""), 404, want)

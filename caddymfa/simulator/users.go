@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -56,19 +55,23 @@ type userDetail struct {
 
 const wireMilliseconds = "2006-01-02T15:04:05.000Z"
 
-func (p *person) row(w Switches) userRow {
+func (p *person) row(c *call) userRow {
+	p.unlock(c.now)
 	created := p.created.UTC().Format(wireMilliseconds)
 	row := userRow{
 		ID: p.ID, Username: p.Username, Email: p.Email,
 		FirstName: p.displayName(), LastName: "Example",
-		Status: p.Status, State: p.State,
+		Status: p.Status, State: p.State, InvalidLoginAttempts: p.wrongPasswords,
 		ActivatedAt: created, CreatedAt: created, UpdatedAt: created, LastLogin: created, PasswordChangedAt: created,
 	}
-	if w.UserStatus != nil {
-		row.Status = *w.UserStatus
+	if c.switches.UserStatus != nil {
+		row.Status = *c.switches.UserStatus
 	}
-	if w.UserState != nil {
-		row.State = *w.UserState
+	if c.switches.UserState != nil {
+		row.State = *c.switches.UserState
+	}
+	if p.Phone != "" {
+		row.Phone = &p.Phone
 	}
 	if !p.LockedUntil.IsZero() {
 		row.LockedUntil = new(p.LockedUntil.UTC().Format(time.RFC3339))
@@ -86,22 +89,23 @@ func (p *person) displayName() string {
 
 // getUser answers GET /api/2/users/<id>.
 func (s *Simulator) getUser(c *call) reply {
-	if refusal, refused := s.refuse(c, scopeReadAll); refused {
-		return refusal
-	}
 	p, failure := s.callee(c)
 	if p == nil {
 		return failure
 	}
+	return c.userReply(p)
+}
+
+func (c *call) userReply(p *person) reply {
 	return reply{status: http.StatusOK, body: userDetail{
-		userRow: p.row(c.switches), RoleIDs: []int64{}, CustomAttributes: map[string]string{},
+		userRow: p.row(c), RoleIDs: []int64{}, CustomAttributes: map[string]string{},
 	}}
 }
 
 // callee is the user a call is about, who is not the caller: that is a
 // credential. callee returns the person that the path names, or nil and the answer to give.
 func (s *Simulator) callee(c *call) (*person, reply) {
-	userID, err := strconv.ParseInt(c.userPart, 10, 64)
+	userID, err := strconv.ParseInt(c.values["user"], 10, 64)
 	if err != nil {
 		return nil, badRequest("id must be an integer")
 	}
@@ -113,9 +117,6 @@ func (s *Simulator) callee(c *call) (*person, reply) {
 
 // listUsers answers GET /api/2/users. Unknown people give an empty list.
 func (s *Simulator) listUsers(c *call) reply {
-	if refusal, refused := s.refuse(c, scopeReadAll); refused {
-		return refusal
-	}
 	query := c.request.URL.Query()
 	for name := range query {
 		if !slices.Contains(userFilters(), name) && !slices.Contains([]string{"fields", "limit", "page"}, name) {
@@ -124,7 +125,7 @@ func (s *Simulator) listUsers(c *call) reply {
 	}
 	rows := []userRow{}
 	for _, p := range s.people {
-		if row := p.row(c.switches); row.matches(query, c.switches.Wildcards != "off") {
+		if row := p.row(c); row.matches(query, c.switches.Wildcards != "off") {
 			rows = append(rows, row)
 		}
 	}
@@ -199,11 +200,7 @@ func userPage(rows []userRow, query url.Values) reply {
 		"Total-Count":  {strconv.Itoa(total)},
 		"Total-Pages":  {strconv.Itoa((total + limit - 1) / limit)},
 	}
-	answer := reply{status: http.StatusOK, body: rows, header: header}
-	if fields := query.Get("fields"); fields != "" {
-		answer.body = onlyFields(rows, strings.Split(fields, ","))
-	}
-	return answer
+	return reply{status: http.StatusOK, body: onlyFields(rows, query.Get("fields")), header: header}
 }
 
 func clampedInt(text string, fallback, low, high int) int {
@@ -212,22 +209,4 @@ func clampedInt(text string, fallback, low, high int) int {
 		return fallback
 	}
 	return max(low, min(high, n))
-}
-
-// onlyFields keeps the named fields of each row.
-func onlyFields(rows []userRow, names []string) []map[string]json.RawMessage {
-	kept := make([]map[string]json.RawMessage, 0, len(rows))
-	for _, row := range rows {
-		text, _ := json.Marshal(row)
-		var all map[string]json.RawMessage
-		json.Unmarshal(text, &all)
-		chosen := map[string]json.RawMessage{}
-		for _, name := range names {
-			if value, exists := all[strings.TrimSpace(name)]; exists {
-				chosen[strings.TrimSpace(name)] = value
-			}
-		}
-		kept = append(kept, chosen)
-	}
-	return kept
 }

@@ -21,7 +21,7 @@ func TestUserList(t *testing.T) {
 		const then = `"2000-01-01T00:00:00.000Z"`
 		check(t, "alice", p.call("GET", users+"?username=alice", ""), 200,
 			`[{"id":101,"username":"alice","email":"alice@example.com","firstname":"Alice","lastname":"Example","status":1,"state":1,`+
-				`"locked_until":null,"invalid_login_attempts":0,"phone":null,"group_id":null,"directory_id":null,"external_id":null,`+
+				`"locked_until":null,"invalid_login_attempts":0,"phone":"+12025550101","group_id":null,"directory_id":null,"external_id":null,`+
 				`"samaccountname":null,"distinguished_name":null,"member_of":null,"activated_at":`+then+`,"created_at":`+then+
 				`,"updated_at":`+then+`,"last_login":`+then+`,"password_changed_at":`+then+`,"invitation_sent_at":null}]`)
 	})

@@ -24,14 +24,36 @@ const (
 	denied                 // the person denies, or keys in the wrong number
 )
 
-// verification is one attempt to prove something with one device.
+// origin is the part of the API that opened a verification. Each can see only
+// its own.
+type origin int
+
+const (
+	byVerification origin = iota // version 2, named by id
+	byEnrolment                  // version 2's registrations, named by id
+	byV1                         // version 1, named by state token
+	byV1Enrolment                // version 1's registrations, named by state token
+	byLogin                      // session login, named by the login's state token
+	bySmart                      // Smart MFA, named by state token
+)
+
+// enrols reports whether success enrols the device.
+func (o origin) enrols() bool { return o == byEnrolment || o == byV1Enrolment }
+
+// verification is one attempt to prove something with one device. An enrolment
+// is one too: its device is enrolled once it is accepted.
 type verification struct {
-	id                   string
+	id, stateToken       string
+	origin               origin
 	userID               int64
-	username             string
+	username             string // whose phone it concerns
 	device               Device
-	clientID             string // who asked
-	code                 string // what was sent, or must be keyed in; empty where the device shows codes
+	secret               []byte         // of a device that shows codes
+	temporary            *temporaryCode // nil unless the device is one
+	clientID             string         // who asked
+	ip                   string         // of the browser, as the caller tells it; often empty
+	redirectTo           string         // where a magic link leads in the end
+	code                 string         // what was sent, or must be keyed in; empty where the device shows codes
 	status               status
 	wrongCodes           int
 	createdAt, expiresAt time.Time

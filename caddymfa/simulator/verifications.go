@@ -1,10 +1,8 @@
 package simulator
 
 import (
-	"crypto/rand"
+	"cmp"
 	"encoding/json"
-	"fmt"
-	"math/big"
 	"mime"
 	"net/http"
 	"strconv"
@@ -13,10 +11,11 @@ import (
 
 // verificationRequest is the body of activate, verify and the one-shot verify.
 type verificationRequest struct {
-	DeviceID      *jsonID `json:"device_id"`
-	ExpiresIn     *jsonID `json:"expires_in"`
-	OTP           *string `json:"otp"`
-	CustomMessage string  `json:"custom_message"`
+	DeviceID      *deviceRef `json:"device_id"`
+	ExpiresIn     *jsonID    `json:"expires_in"`
+	OTP           *string    `json:"otp"`
+	CustomMessage string     `json:"custom_message"`
+	RedirectTo    string     `json:"redirect_to"`
 }
 
 // verificationBody is the answer to an activation.
@@ -31,9 +30,11 @@ type verificationBody struct {
 	FactorData *factorData `json:"factor_data,omitempty"`
 }
 
-// factorData holds the number to key in during a voice call.
+// factorData holds the number to key in during a voice call, or the secret of a
+// factor that is being enrolled.
 type factorData struct {
 	VerificationToken string `json:"verification_token"`
+	TOTPURL           string `json:"totp_url,omitempty"`
 }
 
 // carriesCode reports whether the body of POST /verifications holds a code,
@@ -48,30 +49,32 @@ func carriesCode(body []byte) bool {
 	return request.OTP != nil && request.OTP != ""
 }
 
-// verificationCall checks what all calls about verifications need: the right to
-// call, a user, and a body unless it is a GET. A non-nil answer ends the call.
+// readBody decodes the JSON body of a call to version 2. A non-nil answer ends
+// the call.
+func (c *call) readBody(into any) *reply {
+	if !c.sendsJSON() {
+		return new(badRequest("Content-Type header must be set to application/json"))
+	}
+	if err := json.Unmarshal(c.body, into); err != nil {
+		return new(badBody(c.body))
+	}
+	return nil
+}
+
+func (c *call) sendsJSON() bool {
+	mediaType, _, _ := mime.ParseMediaType(c.request.Header.Get("Content-Type"))
+	return mediaType == "application/json"
+}
+
+// verificationCall returns the user and the body of a call about verifications.
+// A non-nil answer ends the call.
 func (s *Simulator) verificationCall(c *call) (*person, verificationRequest, *reply) {
 	var request verificationRequest
-	if refusal, refused := s.refuse(c, scopeManageAll); refused {
-		return nil, request, &refusal
-	}
 	p, failure := s.callee(c)
 	if p == nil {
 		return nil, request, &failure
 	}
-	if c.method == http.MethodGet {
-		return p, request, nil
-	}
-	mediaType, _, _ := mime.ParseMediaType(c.request.Header.Get("Content-Type"))
-	if mediaType != "application/json" {
-		failure = badRequest("Content-Type header must be set to application/json")
-		return nil, request, &failure
-	}
-	if err := json.Unmarshal(c.body, &request); err != nil {
-		failure = badBody(c.body)
-		return nil, request, &failure
-	}
-	return p, request, nil
+	return p, request, c.readBody(&request)
 }
 
 // badBody tells a body that is no JSON from one with a value of a wrong type.
@@ -79,7 +82,17 @@ func badBody(body []byte) reply {
 	if json.Valid(body) {
 		return invalidField("body")
 	}
-	return badRequest("Input JSON is not valid")
+	return badRequest(messageBadJSON)
+}
+
+// seconds returns how long something shall last: what the request says, if it
+// lies within low and high, or else fallback.
+func seconds(wanted *jsonID, fallback, low, high int) (time.Duration, bool) {
+	n := fallback
+	if wanted != nil {
+		n = int(*wanted)
+	}
+	return time.Duration(n) * time.Second, low <= n && n <= high
 }
 
 // activate answers POST /verifications: it opens a verification and sends what
@@ -94,28 +107,34 @@ func (s *Simulator) activate(c *call) reply {
 	if request.DeviceID == nil {
 		return invalidField("device_id")
 	}
-	d, ok := p.device(int64(*request.DeviceID))
+	d, ok := p.device(*request.DeviceID)
+	temporary := p.temporaryCode(*request.DeviceID, c.now)
+	if temporary != nil && c.switches.redeems("listed") {
+		d, ok = temporary.device(), true
+	}
 	if !ok {
 		return notFound()
 	}
-	lifetime := 120 // seconds, as all times in this API
-	if request.ExpiresIn != nil {
-		lifetime = int(*request.ExpiresIn)
-	}
-	if lifetime < 120 || lifetime > 900 {
+	lifetime, ok := seconds(request.ExpiresIn, 120, 120, 900)
+	if !ok {
 		return invalidField("expires_in")
 	}
-	v := s.open(p, d, time.Duration(lifetime)*time.Second, c)
+	v := s.open(c, p, d, byVerification, lifetime)
+	v.temporary, v.redirectTo = temporary, request.RedirectTo
 	s.send(v, request.CustomMessage)
 	return c.activated(v)
 }
 
 // open adds a verification; of very many it drops the oldest.
-func (s *Simulator) open(p *person, d Device, lifetime time.Duration, c *call) *verification {
+func (s *Simulator) open(c *call, p *person, d Device, o origin, lifetime time.Duration) *verification {
 	asker, _ := s.caller(c)
 	v := &verification{
-		id: newVerificationID(c.switches), userID: p.ID, username: p.Username, device: d,
-		clientID: asker.clientID, status: pending, createdAt: c.now, expiresAt: c.now.Add(lifetime),
+		id: newVerificationID(c.switches), origin: o, userID: p.ID, username: p.Username, device: d,
+		secret: p.secrets[d.ID], clientID: asker.ClientID, ip: c.request.Header.Get("X-Forwarded-For"),
+		status: pending, createdAt: c.now, expiresAt: c.now.Add(lifetime),
+	}
+	if o != byVerification && o != byEnrolment {
+		v.stateToken = newStateToken()
 	}
 	if !d.Factor.generatesCodes() {
 		v.code = newCode(c.switches.AlphanumericCodes && d.Factor != Voice)
@@ -124,14 +143,39 @@ func (s *Simulator) open(p *person, d Device, lifetime time.Duration, c *call) *
 	return v
 }
 
-// verification returns the one that the path names, if it belongs to p.
-func (s *Simulator) verification(p *person, verificationID string) *verification {
+// verification returns the one that the path names, if it belongs to p and to
+// this part of the API.
+func (s *Simulator) verification(p *person, o origin, verificationID string) *verification {
 	for _, v := range s.verifications {
-		if v.id == verificationID && v.userID == p.ID {
+		if v.id == verificationID && v.userID == p.ID && v.origin == o {
 			return v
 		}
 	}
 	return nil
+}
+
+// happen lets e happen to v, with everything that follows from it: a device is
+// enrolled, a temporary code is used up, an event is recorded.
+func (s *Simulator) happen(v *verification, e event, allowed int) status {
+	before := v.status
+	after := v.apply(e, s.now(), allowed)
+	p := s.personByID(v.userID)
+	if p == nil {
+		return after // the user was replaced meanwhile
+	}
+	switch {
+	case e == wrongCode || e == denied && after == rejected && before == pending:
+		s.note(eventFactorFailed, p, v.noted)
+	case after != accepted || before == accepted:
+	case v.origin.enrols():
+		v.device.ID = s.orNextID(v.device.ID)
+		p.addDevice(v.device, v.secret)
+		s.note(eventFactorEnrolled, p, v.noted)
+	default:
+		v.temporary.use()
+		s.note(eventFactorVerified, p, v.noted)
+	}
+	return after
 }
 
 // activated is the answer to an activation.
@@ -139,18 +183,17 @@ func (c *call) activated(v *verification) reply {
 	factorName, typeName := c.switches.names(v.device.Factor)
 	body := verificationBody{
 		ID: c.switches.wireVerificationID(v.id), UserID: c.switches.wireID(v.userID),
-		DeviceID: c.wireDeviceID(v), Name: v.device.Name, TypeName: typeName, FactorName: factorName,
-		ExpiresAt: v.expiresAt.UTC().Format("2006-01-02T15:04:05Z"),
+		DeviceID: c.wireDeviceID(v.device), Name: v.device.Name, TypeName: typeName, FactorName: factorName,
+		ExpiresAt: v.expiresAt.UTC().Format(wireSeconds),
 	}
 	if v.device.Factor == Voice {
 		body.FactorData = &factorData{VerificationToken: v.code}
 	}
-	httpStatus := http.StatusCreated
-	if c.switches.ActivateStatus != 0 {
-		httpStatus = c.switches.ActivateStatus
-	}
-	return reply{status: httpStatus, body: c.switches.wrap(body)}
+	return reply{status: cmp.Or(c.switches.ActivateStatus, http.StatusCreated), body: c.switches.wrap(body)}
 }
+
+// wireSeconds is how version 2 writes times.
+const wireSeconds = "2006-01-02T15:04:05Z"
 
 // wrap puts an object into arrays where a switch asks for it.
 func (w Switches) wrap(object any) any {
@@ -173,42 +216,9 @@ func (w Switches) wireVerificationID(id string) any {
 	return id
 }
 
-func (c *call) wireDeviceID(v *verification) any {
+func (c *call) wireDeviceID(d Device) any {
 	if c.switches.DeviceIDMismatch {
-		return c.switches.wireID(v.device.ID + 1)
+		d.ID++
 	}
-	return c.switches.wireID(v.device.ID)
-}
-
-// newVerificationID returns a random UUID (RFC 9562, version 4), or a number
-// that fits an int32 where a switch asks for that.
-func newVerificationID(w Switches) string {
-	if w.NumericVerificationIDs {
-		return strconv.FormatInt(1_000_000+randomBelow(1_000_000_000), 10)
-	}
-	b := randomBytes(16)
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// newCode returns six digits, or a letter and five digits. Half of the former
-// begin with a zero, so that a client that reads codes as numbers is found out.
-func newCode(alphanumeric bool) string {
-	if alphanumeric {
-		const letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
-		return fmt.Sprintf("%c%05d", letters[randomBelow(int64(len(letters)))], randomBelow(100_000))
-	}
-	if randomBelow(2) == 0 {
-		return fmt.Sprintf("0%05d", randomBelow(100_000))
-	}
-	return fmt.Sprintf("%06d", randomBelow(1_000_000))
-}
-
-func randomBelow(n int64) int64 {
-	number, err := rand.Int(rand.Reader, big.NewInt(n))
-	if err != nil {
-		panic("simulator: " + err.Error()) // crypto/rand does not fail
-	}
-	return number.Int64()
+	return c.switches.wireDevice(d)
 }

@@ -1,6 +1,10 @@
 package simulator
 
-import "net/http"
+import (
+	"cmp"
+	"net/http"
+	"time"
+)
 
 // statusBody is the answer of verify and poll. With HTTP status 200 it says
 // "pending" for a wrong code: the word decides, not the status.
@@ -22,28 +26,34 @@ type successObject struct {
 // poll answers GET /verifications/<id>. Looking never changes a verification
 // except that it finds it expired.
 func (s *Simulator) poll(c *call) reply {
-	p, _, failure := s.verificationCall(c)
-	if failure != nil {
-		return c.pollError(*failure)
+	p, failure := s.callee(c)
+	if p == nil {
+		return failure
 	}
-	v := s.verification(p, c.verificationID)
+	v := s.verification(p, byVerification, c.values["id"])
 	if v == nil {
-		return c.pollError(notFound())
+		return notFound()
 	}
 	if v.apply(looked, c.now, 0) == expired {
-		return c.pollError(c.expiredReply(v))
+		return c.expiredReply(v, "404")
 	}
 	return c.statusReply(v, v.status)
 }
 
-// pollError changes the form of an error as the switch says.
-func (c *call) pollError(failure reply) reply {
-	b, isB := failure.body.(formB)
-	form := c.switches.ErrorEnvelopeOnPoll
-	if !isB || form == "B" || (form == "" && failure.status != http.StatusUnauthorized) {
-		return failure
+// inPollForm changes the form of an error of a poll as the switch says.
+func (c *call) inPollForm(answer reply) reply {
+	b, isB := answer.body.(formB)
+	if !isB || c.op != OpPoll && c.op != OpEnrolPoll {
+		return answer
 	}
-	return errorA(failure.status, b.Message)
+	form := c.switches.ErrorEnvelopeOnPoll
+	if form == "" && c.op == OpPoll && answer.status == http.StatusUnauthorized {
+		form = "A"
+	}
+	if form != "A" {
+		return answer
+	}
+	return errorA(answer.status, b.Message)
 }
 
 // verify answers PUT /verifications/<id>. A malformed request is not a try: it
@@ -53,7 +63,7 @@ func (s *Simulator) verify(c *call) reply {
 	if failure != nil {
 		return *failure
 	}
-	v := s.verification(p, c.verificationID)
+	v := s.verification(p, byVerification, c.values["id"])
 	if v == nil {
 		return notFound()
 	}
@@ -62,15 +72,15 @@ func (s *Simulator) verify(c *call) reply {
 	}
 	switch v.apply(looked, c.now, 0) {
 	case expired:
-		return c.expiredReply(v)
+		return c.expiredReply(v, "404")
 	case accepted, rejected:
 		return notFound() // used up
 	}
-	if s.codeEvent(p, v, *request.OTP, c) == rightCode {
-		v.apply(rightCode, c.now, c.switches.allowedTries())
+	if v.judge(*request.OTP, c.now) == rightCode {
+		s.happen(v, rightCode, c.switches.allowedTries())
 		return c.rightReply(v, "string")
 	}
-	return c.wrongReply(v, "pending")
+	return s.wrongReply(c, v, "pending")
 }
 
 // missing names the field without which v cannot be verified, or "".
@@ -80,20 +90,22 @@ func (v *verification) missing(request verificationRequest) string {
 		return "otp"
 	case v.device.Factor == TOTP && request.DeviceID == nil:
 		return "device_id"
-	case request.DeviceID != nil && int64(*request.DeviceID) != v.device.ID:
+	case request.DeviceID != nil && *request.DeviceID != v.device.ref():
 		return "device_id"
 	}
 	return ""
 }
 
-// codeEvent judges a code. Voice and magic links take none: whatever is typed
-// is wrong. Protect takes the code that the phone shows although a push is
-// pending too.
-func (s *Simulator) codeEvent(p *person, v *verification, code string, c *call) event {
+// judge tells a right code from a wrong one. Voice and magic links take none:
+// whatever is typed is wrong. Protect takes the code that the phone shows
+// although a push is pending too.
+func (v *verification) judge(code string, now time.Time) event {
 	right := false
 	switch {
+	case v.temporary != nil:
+		right = v.temporary.code == code && v.temporary.valid(now)
 	case v.device.Factor.generatesCodes():
-		right = showsCode(v.device.Factor, p.secrets[v.device.ID], c.now, code)
+		right = showsCode(v.device.Factor, v.secret, now, code)
 	case !v.device.Factor.answeredOnPhone():
 		right = code == v.code
 	}
@@ -120,7 +132,7 @@ func (c *call) rightReply(v *verification, shape string) reply {
 
 // wrongReply counts a wrong code and answers it. Once the verification is
 // rejected the answer says so, whatever the switch.
-func (c *call) wrongReply(v *verification, way string) reply {
+func (s *Simulator) wrongReply(c *call, v *verification, way string) reply {
 	if c.switches.WrongCode != "" {
 		way = c.switches.WrongCode
 	}
@@ -128,7 +140,7 @@ func (c *call) wrongReply(v *verification, way string) reply {
 	if way == "rejected" {
 		what = denied
 	}
-	if now := v.apply(what, c.now, c.switches.allowedTries()); now == rejected || way != "401_factor" {
+	if now := s.happen(v, what, c.switches.allowedTries()); now == rejected || way != "401_factor" {
 		return c.statusReply(v, now)
 	}
 	return factorFailure()
@@ -140,8 +152,8 @@ func factorFailure() reply {
 }
 
 // expiredReply answers for a verification past its deadline.
-func (c *call) expiredReply(v *verification) reply {
-	switch c.switches.Expired {
+func (c *call) expiredReply(v *verification, fallback string) reply {
+	switch cmp.Or(c.switches.Expired, fallback) {
 	case "rejected":
 		return c.statusReply(v, rejected)
 	case "pending_forever":
@@ -152,7 +164,10 @@ func (c *call) expiredReply(v *verification) reply {
 
 // statusReply answers with a status word.
 func (c *call) statusReply(v *verification, word status) reply {
-	body := statusBody{ID: c.switches.wireVerificationID(v.id), Status: word, DeviceID: c.wireDeviceID(v)}
+	body := statusBody{ID: c.switches.wireVerificationID(v.id), Status: word, DeviceID: c.wireDeviceID(v.device)}
+	if v.origin.enrols() && word != accepted {
+		body.DeviceID = nil // there is no device yet
+	}
 	if c.switches.VerificationIDMismatch {
 		body.ID = newVerificationID(c.switches)
 	}
@@ -173,10 +188,10 @@ func (s *Simulator) verifyOneShot(c *call) reply {
 	if v == nil {
 		return factorFailure() // nothing that a code could belong to
 	}
-	if s.codeEvent(p, v, *request.OTP, c) == wrongCode {
-		return c.wrongReply(v, "401_factor")
+	if v.judge(*request.OTP, c.now) == wrongCode {
+		return s.wrongReply(c, v, "401_factor")
 	}
-	v.apply(rightCode, c.now, c.switches.allowedTries())
+	s.happen(v, rightCode, c.switches.allowedTries())
 	return c.rightReply(v, "object")
 }
 
@@ -185,15 +200,14 @@ func (s *Simulator) verifyOneShot(c *call) reply {
 // and gets one that nobody else can see.
 func (s *Simulator) oneShotTarget(p *person, request verificationRequest, c *call) (newest *verification) {
 	if request.DeviceID != nil {
-		d, ok := p.device(int64(*request.DeviceID))
-		if ok && d.Factor.generatesCodes() {
-			return &verification{userID: p.ID, device: d, status: pending, expiresAt: c.now.Add(codeStep)}
+		if v := s.unseen(p, *request.DeviceID, c); v != nil {
+			return v
 		}
 	}
 	for _, v := range s.verifications {
-		aimed := request.DeviceID == nil || int64(*request.DeviceID) == v.device.ID
-		open := v.userID == p.ID && v.apply(looked, c.now, 0) == pending
-		if !aimed || !open || v.device.Factor.generatesCodes() || v.device.Factor.answeredOnPhone() {
+		aimed := request.DeviceID == nil || *request.DeviceID == v.device.ref()
+		open := v.userID == p.ID && v.origin == byVerification && v.apply(looked, c.now, 0) == pending
+		if !aimed || !open || v.code == "" || v.device.Factor.answeredOnPhone() {
 			continue
 		}
 		if newest = v; v.code == *request.OTP {
@@ -201,4 +215,21 @@ func (s *Simulator) oneShotTarget(p *person, request verificationRequest, c *cal
 		}
 	}
 	return newest
+}
+
+// unseen returns a verification that is not kept, for a device that shows codes
+// or a temporary code; nil for others.
+func (s *Simulator) unseen(p *person, ref deviceRef, c *call) *verification {
+	v := &verification{
+		userID: p.ID, username: p.Username, status: pending, expiresAt: c.now.Add(codeStep),
+	}
+	if d, ok := p.device(ref); ok && d.Factor.generatesCodes() {
+		v.device, v.secret = d, p.secrets[d.ID]
+		return v
+	}
+	if temporary := p.temporaryCode(ref, c.now); temporary != nil && c.switches.redeems("one_shot") {
+		v.device, v.temporary = temporary.device(), temporary
+		return v
+	}
+	return nil
 }
