@@ -51,6 +51,37 @@ func oneShotTOTP(p *peer) answer {
 	return p.call("POST", verifications, `{"device_id":1004,"otp":"`+p.sim.Code("alice", simulator.TOTP)+`"}`)
 }
 
+func listFactors(p *peer) answer { return p.call("GET", carolFactors, "") }
+func enrolWrong(p *peer) answer {
+	_, id := p.enrol(`{"factor_id":58958}`)
+	return p.call("PUT", carolRegistrations+"/"+id, `{"otp":"wrong"}`)
+}
+func enrolLate(p *peer) answer {
+	_, id := p.enrol(`{"factor_id":58958}`)
+	p.sim.Advance(time.Hour)
+	return p.call("GET", carolRegistrations+"/"+id, "")
+}
+func enrolPollUnknown(p *peer) answer { return p.call("GET", carolRegistrations+"/x", "") }
+func listV1(p *peer) answer           { return p.call("GET", "/api/1/users/102/otp_devices", "") }
+func protectV1(p *peer) answer {
+	p.call("DELETE", aliceDevices+"/1002", "")
+	p.call("DELETE", aliceDevices+"/1003", "")
+	p.call("DELETE", aliceDevices+"/1004", "")
+	return p.call("GET", aliceV1, "")
+}
+func staleV1(p *peer) answer { return p.verifyV1("1002", "x", "1") }
+func pollLogin(p *peer) answer {
+	return p.factor(stateOf(logInAlice(p)), "1001", "", true)
+}
+func smartRight(p *peer) answer {
+	return p.verifySmart(stateOf(validate(p)), p.sim.Code("alice", simulator.Email))
+}
+func smartLater(p *peer) answer {
+	smartRight(p)
+	return validate(p)
+}
+func smartAlias(p *peer) answer { return p.call("POST", "/api/2/verify", `{"state_token":"x"}`) }
+
 func deviations() []deviation {
 	const (
 		accepted = `{"id":"ID","status":"accepted","device_id":"1002"}`
@@ -96,6 +127,22 @@ func deviations() []deviation {
 		{"quota_429", simulator.Switches{Quota429: true}, listDevices, 429, `{"status":{"error":true,"code":429,"type":"too many requests","message":"Rate limit exceeded"}}`},
 		{"html_502", simulator.Switches{HTML502: true}, listDevices, 502, "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid or incomplete response.\n</body></html>\n"},
 		{"empty_200", simulator.Switches{Empty200: true}, listDevices, 200, ""},
+		{"arrays", simulator.Switches{Arrays: true}, enrolWrong, 200, `[{"id":"ID","status":"pending"}]`},
+		{"wrong_code", simulator.Switches{WrongCode: "rejected"}, enrolWrong, 200, `{"id":"ID","status":"rejected"}`},
+		{"expired", simulator.Switches{Expired: "404"}, enrolLate, 404, notFoundB},
+		{"expired", simulator.Switches{Expired: "pending_forever"}, enrolLate, 200, `{"id":"ID","status":"pending"}`},
+		{"error_envelope_on_poll", simulator.Switches{ErrorEnvelopeOnPoll: "A"}, enrolPollUnknown, 404, notFound},
+		{"error_envelope_on_poll", simulator.Switches{ErrorEnvelopeOnPoll: "B"}, enrolPollUnknown, 404, notFoundB},
+		{"lone_factor", simulator.Switches{LoneFactor: true}, listFactors, 200, `{"factor_id":58957,"name":"OneLogin Protect","auth_factor_name":"OneLogin"}`},
+		{"no_devices", simulator.Switches{NoDevices: true}, listV1, 200, `{"data":{"otp_devices":[]},"status":{"error":false,"code":200,"type":"success","message":"Success"}}`},
+		{"unknown_factor_name", simulator.Switches{UnknownFactorName: true}, listV1, 200, `{"data":{"otp_devices":[{"active":true,"default":true,"auth_factor_name":"Carrier Pigeon","needs_trigger":true,"phone_number":"+1xxxxxxxxxx","type_display_name":"Carrier Pigeon","user_display_name":"Bob's number","id":1005}]},"status":{"error":false,"code":200,"type":"success","message":"Success"}}`},
+		{"v1_protect_no_trigger", simulator.Switches{V1ProtectNoTrigger: true}, protectV1, 200, `{"data":{"otp_devices":[{"active":true,"default":true,"auth_factor_name":"OneLogin Protect","needs_trigger":false,"type_display_name":"OneLogin Protect","user_display_name":"Alice's phone","id":1001}]},"status":{"error":false,"code":200,"type":"success","message":"Success"}}`},
+		{"state_token_status", simulator.Switches{StateTokenStatus: 401}, staleV1, 401, inA(401, "Unauthorized", `"State token is invalid or expired"`)},
+		{"login_pending_type", simulator.Switches{LoginPendingType: "success"}, pollLogin, 200, strings.Replace(waitingA, "pending", "success", 1)},
+		{"risk_score", simulator.Switches{RiskScore: new(49)}, smartLater, 200, `{"user_id":101,"risk":{"score":49,"reasons":[]},"mfa":{"otp_sent":false}}`},
+		{"smart_mfa_ok", simulator.Switches{SmartMFAOK: "json"}, smartRight, 200, `"OK"`},
+		{"smart_mfa_text_booleans", simulator.Switches{SmartMFATextBooleans: true}, smartLater, 200, `{"user_id":101,"risk":{"score":5,"reasons":[]},"mfa":{"otp_sent":"false"}}`},
+		{"node_smart_mfa_alias", simulator.Switches{NodeSmartMFAAlias: true}, smartAlias, 400, staleStateB},
 		{"only", simulator.Switches{Only: "poll, verify", HTML502: true}, pollUnknown, 502, "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid or incomplete response.\n</body></html>\n"},
 		{"only", simulator.Switches{Only: "users", NoDevices: true, HTML502: true}, pollPush, 200, waiting},
 	}
@@ -110,7 +157,7 @@ func TestSwitchChangesTheAnswer(t *testing.T) {
 			got := test.call(p)
 			want := test.want
 			if sent := p.sim.Sent(); len(sent) > 0 {
-				want = strings.ReplaceAll(want, "ID", sent[0].VerificationID)
+				want = strings.ReplaceAll(want, `"ID"`, `"`+sent[0].VerificationID+`"`)
 			}
 			check(t, test.name, got, test.status, want)
 		})
@@ -120,7 +167,8 @@ func TestSwitchChangesTheAnswer(t *testing.T) {
 // shownElsewhere are switches that need more than one answer to show.
 func shownElsewhere() []string {
 	return []string{"times", "numeric_verification_ids", "verification_id_mismatch", "activate_status", "alphanumeric_codes",
-		"token_wrapped", "token_no_refresh_field", "token_created_at_skew", "token_killed_by_other_client", "slow", "truncate_body"}
+		"token_wrapped", "token_no_refresh_field", "token_created_at_skew", "token_killed_by_other_client", "slow", "truncate_body",
+		"enrol_status", "mfa_token_status", "temporary_code", "mfs_alias", "quota", "login_without_mfa", "lock_after"}
 }
 
 func TestEverySwitchIsShown(t *testing.T) {
@@ -165,6 +213,11 @@ func TestSetByName(t *testing.T) {
 		{"verify_body", "round", simulator.Switches{}, "string, object, flat"},
 		{"activate_status", "204", simulator.Switches{}, "neither 200 nor 201"},
 		{"only", "polls", simulator.Switches{}, "polls"},
+		{"temporary_code", "listed,often", simulator.Switches{}, "often"},
+		{"mfa_token_status", "204", simulator.Switches{}, "neither 200 nor 201"},
+		{"state_token_status", "404", simulator.Switches{}, "neither 400 nor 401"},
+		{"risk_score", "101", simulator.Switches{}, "within 0 and 100"},
+		{"quota", "-1", simulator.Switches{}, "negative"},
 		{"html_502", "true", simulator.Switches{HTML502: true}, ""},
 		{"edge_429", "3", simulator.Switches{Edge429: 3}, ""},
 		{"user_state", "0", simulator.Switches{UserState: new(0)}, ""},
@@ -199,5 +252,43 @@ func TestUnknownSwitchValuePanics(t *testing.T) {
 			}()
 			set()
 		}()
+	}
+}
+
+func TestStatusAndPathSwitches(t *testing.T) {
+	p := newPeer(t, simulator.Options{Switches: simulator.Switches{EnrolStatus: 200, MFATokenStatus: 200, MFSAlias: true}})
+	if got := enrolSMS(p).status; got != 200 {
+		t.Errorf("enrol_status = %d, want 200", got)
+	}
+	if got := p.call("POST", mfaToken, `{}`).status; got != 200 {
+		t.Errorf("mfa_token_status = %d, want 200", got)
+	}
+	if got := p.call("POST", "/api/2/mfs/users/101/mfa_token", `{}`); got.status != 200 || len(p.sim.TemporaryCodes("alice")) != 2 {
+		t.Errorf("mfs_alias = %d %s", got.status, got.body)
+	}
+}
+
+func TestTemporaryCodeSwitchHidesTheDevice(t *testing.T) {
+	p := newPeer(t, simulator.Options{Switches: simulator.Switches{TemporaryCode: "none"}})
+	code, deviceID := p.temporary(`{}`)
+	if got := p.call("GET", aliceDevices, "").body; strings.Contains(got, deviceID) {
+		t.Errorf("devices = %s", got)
+	}
+	check(t, "listed", redeemListed(p, code, deviceID), 404, notFoundB)
+	check(t, "one-shot", redeemOneShot(p, code, deviceID), 401, factorFails)
+	check(t, "version 1", redeemV1(p, code, deviceID), 401, wrongCodeA)
+}
+
+func TestLoginSwitches(t *testing.T) {
+	p := newPeer(t, simulator.Options{Switches: simulator.Switches{LoginWithoutMFA: true, LockAfter: 2}})
+	if sessionTokenOf(logInAlice(p)) == "" {
+		t.Error("login_without_mfa: the password alone did not do")
+	}
+	for range 2 {
+		check(t, "wrong password", p.call("POST", loginPath, loginBody("alice", "x")), 401, badLogin)
+	}
+	check(t, "lock_after", logInAlice(p), 401, badLogin)
+	if got := p.sim.Users()[0].Status; got != 3 || !slices.Contains(kinds(p.sim.Events()), 19) {
+		t.Errorf("lock_after: status = %d, events %v; want 3 and a lock", got, kinds(p.sim.Events()))
 	}
 }
