@@ -59,10 +59,15 @@ func visible(text string) string {
 	return strings.Join(strings.Fields(shown), " ")
 }
 
-// groups is what people copy by eye, such as a key, with a space after every n.
+// groups puts a space after every n letters of what people copy by eye, such as
+// a key, unless it has signs of its own that set it apart.
 func groups(text string, n int) string {
+	text = strings.ReplaceAll(tidy(text), " ", "")
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return text
+	}
 	var b strings.Builder
-	for i, r := range []rune(strings.ReplaceAll(tidy(text), " ", "")) {
+	for i, r := range []rune(text) {
 		if i > 0 && i%n == 0 {
 			b.WriteByte(' ')
 		}

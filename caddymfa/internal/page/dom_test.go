@@ -100,7 +100,7 @@ func within(n *html.Node, want func(*html.Node) bool) bool {
 }
 
 // sample returns a page of the gallery.
-func sample(t *testing.T, name string) page.Page {
+func sample(t testing.TB, name string) page.Page {
 	t.Helper()
 	for _, s := range page.Gallery() {
 		if s.Name == name {

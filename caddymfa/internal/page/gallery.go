@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"time"
 
 	"golang.org/x/text/language"
@@ -15,8 +16,7 @@ type Sample struct {
 // Gallery returns a sample of every kind of page and of every problem, in
 // English, for tests and for looking at.
 func Gallery() []Sample {
-	samples := append(steps(), outcomes()...)
-	return append(samples, problems()...)
+	return slices.Concat(steps(), waits(), signIn(), enrolment(), outcomes(), problems())
 }
 
 // base is what all samples share.
@@ -70,9 +70,17 @@ func steps() []Sample {
 	single.Factors = factors()[1:2]
 	unsaved := choose
 	unsaved.Unsaved = true
-	still := push()
-	still.Still = true
-	samples := []Sample{{"choose", choose}, {"choose-single", single}, {"choose-unsaved", unsaved}, {"push", push()}, {"push-still", still}}
+	helped := choose
+	helped.Factors = append([]Factor{{ID: "f9", Kind: "temporary"}}, factors()...)
+	scarce := helped
+	scarce.Scarce = true
+	smart := helped
+	smart.Kind = Smart
+	smart.Factors = []Factor{{ID: "f2", Kind: "sms", Name: "+1 555 123 4567"}, {ID: "f9", Kind: "temporary"}}
+	samples := []Sample{
+		{"choose", choose}, {"choose-single", single}, {"choose-unsaved", unsaved},
+		{"choose-temporary", helped}, {"choose-scarce", scarce}, {"smart", smart},
+	}
 	all := append(factors(),
 		Factor{ID: "f5", Kind: "voice", Name: ""},
 		Factor{ID: "f6", Kind: "yubikey", Name: "YubiKey"},
@@ -82,7 +90,71 @@ func steps() []Sample {
 	for _, f := range all {
 		samples = append(samples, Sample{"code-" + f.Kind, code(f)})
 	}
-	return samples
+	temporary := code(Factor{ID: "f9", Kind: "temporary"})
+	temporary.Kind = Temporary
+	return append(samples, Sample{"temporary", temporary})
+}
+
+// waits are the pages that go on when something has happened elsewhere.
+func waits() []Sample {
+	still, voice, mail, link := push(), push(), push(), push()
+	still.Still = true
+	voice.Kind, voice.VoiceCode = Voice, "144613"
+	voice.Current = Factor{ID: "f5", Kind: "voice", Name: "Desk phone +1 555 123 4567"}
+	mail.Kind, mail.Current = Mail, mail.Factors[2]
+	link.Kind, link.Current, link.AcceptsCode = Mail, link.Factors[2], false
+	return []Sample{{"push", push()}, {"push-still", still}, {"voice", voice}, {"mail", mail}, {"mail-link", link}}
+}
+
+// unknown is a page for somebody who has only typed a name so far.
+func unknown(p Page) Page {
+	p.Blind, p.Typed = true, p.User
+	return p
+}
+
+// signIn are the pages of sites that leave the first login to us.
+func signIn() []Sample {
+	name, password := base(Name), base(Password)
+	name.User, password.User = "", ""
+	choose, mail := base(Choose), push()
+	choose.Factors = factors()
+	mail.Kind, mail.Current = Mail, mail.Factors[2]
+	onward := base(Continue)
+	onward.SessionForm = "https://acme.onelogin.com/session_via_api_token"
+	onward.SessionToken = "9x8869x31134x7906x6x54474x21x18xxx90857x"
+	return []Sample{
+		{"name", name}, {"password", password}, {"choose-blind", unknown(choose)},
+		{"code-blind", unknown(code(factors()[1]))}, {"push-blind", unknown(push())}, {"mail-blind", unknown(mail)},
+		{"continue", onward}, {"continue-here", base(Continue)},
+	}
+}
+
+// enrolment are the pages on which somebody gets a first factor.
+func enrolment() []Sample {
+	const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	enroll := base(Enroll)
+	enroll.Factors = []Factor{
+		{ID: "e1", Kind: "protect", Name: "OneLogin Protect"}, {ID: "e2", Kind: "totp", Name: "Google Authenticator"},
+		{ID: "e3", Kind: "sms", Name: "SMS"}, {ID: "e4", Kind: "email", Name: "OneLogin Email"},
+		{ID: "e5", Kind: "voice", Name: "OneLogin Voice"}, {ID: "f9", Kind: "temporary"},
+	}
+	current := func(kind Kind, i int) Page {
+		p := enroll
+		p.Kind, p.Current, p.ExpiresIn = kind, enroll.Factors[i], 10*time.Minute
+		p.Events, p.StillURL = "/.mfa/status?challenge=c2FtcGxl", p.Self+"&still=1"
+		return p
+	}
+	scan, typed, message := current(EnrollCode, 1), current(EnrollCode, 1), current(EnrollCode, 2)
+	protect, voice := current(EnrollWait, 0), current(EnrollWait, 4)
+	scan.Secret, typed.Secret = secret, secret
+	scan.TOTPURL = "otpauth://totp/Acme:alice@example.com?secret=" + secret + "&issuer=Acme&algorithm=SHA1&digits=6&period=30"
+	message.ResendIn = 30 * time.Second
+	protect.TOTPURL, protect.Secret, protect.AcceptsCode = "otpauth://totp/acme%3Aalice?secret=01-1912451", "01-1912451", true
+	voice.VoiceCode = "144613"
+	return []Sample{
+		{"enroll", enroll}, {"enroll-scan", scan}, {"enroll-typed", typed}, {"enroll-message", message},
+		{"enroll-protect", protect}, {"enroll-voice", voice},
+	}
 }
 
 // outcomes are the pages on which nothing can be verified, or all is done.
@@ -113,19 +185,38 @@ func outcomes() []Sample {
 // problems are the pages that say what was wrong with the last step.
 func problems() []Sample {
 	var samples []Sample
-	for problem := EmptyCode; problem <= StaleForm; problem++ {
-		p := code(factors()[3])
-		if !problem.inCode() && problem != TooManyTries {
-			p = base(Choose)
-			p.Factors = factors()
-		}
+	for problem := EmptyCode; problem <= RegistrationExpired; problem++ {
+		p := after(problem)
 		p.Error, p.RetryAfter = problem, 15*time.Minute
 		if problem == WrongCode {
 			p.TriesLeft = 2
 		}
 		samples = append(samples, Sample{problem.key(), p})
 	}
-	typed := push()
-	typed.Error = WrongCode
-	return append(samples, Sample{"error.push", typed})
+	typed, nameless, scan := push(), after(WrongPassword), base(EnrollCode)
+	typed.Error, nameless.Error, scan.Error = WrongCode, EmptyName, WrongCode
+	nameless.Typed = ""
+	scan.Current, scan.TOTPURL, scan.Secret = factors()[3], "otpauth://totp/acme?secret=JBSWY3DP", "JBSWY3DP"
+	return append(samples, Sample{"error.push", typed}, Sample{"error.nameless", nameless}, Sample{"error.scan", scan})
+}
+
+// after is the page on which problem is most likely met.
+func after(problem Problem) Page {
+	p := code(factors()[3])
+	switch {
+	case problem.inCode(), problem == TooManyTries:
+	case problem == EmptyName:
+		p = base(Name)
+		p.User = ""
+	case problem == EmptyPassword, problem == WrongPassword:
+		p = base(Password)
+		p.User, p.Typed = "", "alice@example.com"
+	default:
+		p = base(Choose)
+		p.Factors = factors()
+	}
+	if problem == EnrolFailed || problem == RegistrationExpired {
+		p.Kind = Enroll
+	}
+	return p
 }

@@ -16,7 +16,10 @@ var update = flag.Bool("update", false, "rewrite testdata/*.html")
 var inlined = regexp.MustCompile(`(?s)(<style>|<script>).*?(</style>|</script>)`)
 
 func TestGoldenPages(t *testing.T) {
-	for _, name := range []string{"choose", "error.wrong_code", "push", "unavailable", "verified"} {
+	for _, name := range []string{
+		"choose", "error.wrong_code", "push", "unavailable", "verified",
+		"continue", "enroll-scan", "error.wrong_password", "mail-blind", "voice",
+	} {
 		p := sample(t, name)
 		if name == "push" {
 			p.Lang = language.German

@@ -67,7 +67,12 @@ func (o offer) Label() (phrase, error) {
 }
 
 // Icon names the picture on the button.
-func (o offer) Icon() string { return o.Factor.sort() }
+func (o offer) Icon() string {
+	if o.Kind == Smart && o.Big {
+		return "shield"
+	}
+	return o.Factor.sort()
+}
 
 // Resend starts once more with the factor in use.
 func (v *view) Resend() offer { return offer{v, v.Current, false} }

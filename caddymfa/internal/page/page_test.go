@@ -10,7 +10,10 @@ import (
 	"github.com/caddymfa/caddymfa/caddymfa/internal/page"
 )
 
-const maxPage = 30 << 10
+const (
+	maxPage = 30 << 10
+	onward  = "https://acme.onelogin.com/session_via_api_token"
+)
 
 func TestEveryPageIsOneWholeDocument(t *testing.T) {
 	each(t, func(t *testing.T, p page.Page) {
@@ -69,6 +72,10 @@ func checkAttributes(t *testing.T, n *html.Node) {
 		switch {
 		case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "srcdoc", a.Key == "formaction":
 			t.Errorf("<%s %s=%q>: want no such attribute", n.Data, a.Key, a.Val)
+		case has(n, "data-onward") && a.Key == "action":
+			if a.Val != onward {
+				t.Errorf("<%s %s=%q> hands over to a stranger", n.Data, a.Key, a.Val)
+			}
 		case a.Key == "href", a.Key == "src", a.Key == "action", a.Key == "data-self", a.Key == "data-events":
 			if !inside(a.Val) {
 				t.Errorf("<%s %s=%q> leads elsewhere", n.Data, a.Key, a.Val)
@@ -79,13 +86,17 @@ func checkAttributes(t *testing.T, n *html.Node) {
 
 func inside(address string) bool {
 	path := strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.HasPrefix(address, `/\`)
-	return path || address == "#code" || address == "data:," || strings.HasPrefix(address, "data:image/")
+	return path || strings.HasPrefix(address, "#") || address == "data:," || strings.HasPrefix(address, "data:image/")
 }
 
 func TestEveryFormIsPostedWithItsSecrets(t *testing.T) {
-	endpoints := map[string]bool{"/.mfa/start": true, "/.mfa/verify": true, "/.mfa/cancel": true, "/.mfa/logout": true}
+	endpoints := map[string]bool{
+		"/.mfa/start": true, "/.mfa/verify": true, "/.mfa/cancel": true, "/.mfa/logout": true,
+		"/.mfa/name": true, "/.mfa/login": true, "/.mfa/enroll": true, "/.mfa/confirm": true,
+	}
 	each(t, func(t *testing.T, p page.Page) {
-		for _, form := range find(dom(t, p), tag("form")) {
+		ours := func(n *html.Node) bool { return n.Data == "form" && !has(n, "data-onward") }
+		for _, form := range find(dom(t, p), ours) {
 			if attr(form, "method") != "post" || !endpoints[attr(form, "action")] {
 				t.Errorf("form %v: want it posted to an endpoint", form.Attr)
 			}
@@ -116,8 +127,12 @@ func TestEveryReferenceHasItsTarget(t *testing.T) {
 			seen[attr(n, "id")] = true
 		}
 		for _, n := range find(root, func(*html.Node) bool { return true }) {
-			for _, key := range []string{"for", "aria-describedby", "aria-labelledby"} {
-				for _, id := range strings.Fields(attr(n, key)) {
+			for _, key := range []string{"for", "aria-describedby", "aria-labelledby", "href"} {
+				anchor, local := strings.CutPrefix(attr(n, key), "#")
+				if key == "href" && !local {
+					continue
+				}
+				for _, id := range strings.Fields(anchor) {
 					if !seen[id] {
 						t.Errorf("<%s %s=%q>: there is no such id", n.Data, key, id)
 					}
@@ -182,7 +197,7 @@ func TestGalleryShowsEveryKindAndProblem(t *testing.T) {
 			t.Errorf("no sample of kind %d", kind)
 		}
 	}
-	for problem := page.None; problem <= page.StaleForm; problem++ {
+	for problem := page.None; problem <= page.RegistrationExpired; problem++ {
 		if !problems[problem] {
 			t.Errorf("no sample of problem %d", problem)
 		}

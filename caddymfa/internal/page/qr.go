@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxScan is the longest address, in bytes, that is drawn. Its symbol has
-	// 77 modules to a side, which a phone still reads from a screen.
+	// 65 modules to a side, which a phone still reads from a screen.
 	maxScan = 367
 	// quiet is the width of the empty border that scanners need, in modules
 	// (ISO/IEC 18004).
@@ -28,7 +28,9 @@ func scan(address string) *symbol {
 	if len(address) > maxScan || !strings.HasPrefix(address, "otpauth://") {
 		return nil
 	}
-	code, err := qr.Encode(address, qr.M)
+	// The lowest level of correction: a screen has no stains, and larger
+	// modules are worth more to a camera.
+	code, err := qr.Encode(address, qr.L)
 	if err != nil {
 		return nil
 	}

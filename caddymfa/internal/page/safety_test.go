@@ -75,6 +75,7 @@ func fill(p page.Page, s string) page.Page {
 	p.Brand = page.Brand{Name: s, Help: s, Logo: s}
 	p.Site, p.User, p.Base, p.CSRF, p.Challenge = s, s, s, s, s
 	p.Self, p.StillURL, p.ReturnTo, p.Reference = s, s, s, s
+	p.Typed, p.VoiceCode, p.Secret, p.TOTPURL, p.SessionToken = s, s, s, s, s
 	if p.Events != "" {
 		p.Events = s
 	}
@@ -120,6 +121,26 @@ func TestHostileTextNeverChangesTheStructure(t *testing.T) {
 		for _, text := range hostile {
 			if got := shape(t, fill(s.Page, text)); got != want {
 				t.Errorf("%s with %.40q: the structure changed", s.Name, text)
+			}
+		}
+	}
+}
+
+// Some addresses are only shown if they begin as they should.
+func TestHostileAddressesStayWithinTheirAttribute(t *testing.T) {
+	for _, text := range hostile {
+		p := sample(t, "enroll-scan")
+		p.TOTPURL = "otpauth://totp/" + text
+		drawn := shape(t, p)
+		p.TOTPURL = "otpauth://totp/x"
+		if len(text) < 300 && drawn != shape(t, p) {
+			t.Errorf("TOTPURL with %.40q: the structure changed", text)
+		}
+		p = sample(t, "continue")
+		p.SessionForm = onward + "?" + text
+		for _, form := range find(dom(t, p), tag("form")) {
+			if got := attr(form, "action"); !strings.HasPrefix(got, onward+"?") {
+				t.Errorf("SessionForm with %.40q became %q", text, got)
 			}
 		}
 	}

@@ -13,10 +13,11 @@ import (
 func TestCodeFieldIsOneFieldThatAcceptsPasteAndFill(t *testing.T) {
 	numeric := map[string]bool{"totp": true, "protect": true}
 	for _, s := range page.Gallery() {
-		if s.Page.Kind != page.Code && s.Page.Kind != page.Push {
+		root := dom(t, s.Page)
+		fields := find(root, with("name", "code"))
+		if len(fields) == 0 {
 			continue
 		}
-		root := dom(t, s.Page)
 		field := only(t, root, func(n *html.Node) bool { return n.Data == "input" && attr(n, "type") != "hidden" })
 		want := map[string]string{
 			"name": "code", "type": "text", "autocomplete": "one-time-code", "inputmode": "text",
@@ -36,13 +37,16 @@ func TestCodeFieldIsOneFieldThatAcceptsPasteAndFill(t *testing.T) {
 			}
 		}
 		label := only(t, root, with("for", attr(field, "id")))
-		if name := page.Clean(s.Page.Current.Name); !strings.Contains(text(label), name) {
+		if name := page.Clean(s.Page.Current.Name); !s.Page.Blind && s.Name != "enroll-message" && !strings.Contains(text(label), name) {
 			t.Errorf("%s: label = %q, want it to name %q", s.Name, text(label), name)
 		}
 	}
 }
 
 func TestFocusGoesToTheFieldOrToTheError(t *testing.T) {
+	want := map[page.Kind]string{
+		page.Code: "code", page.Temporary: "code", page.EnrollCode: "code", page.Name: "user", page.Password: "user",
+	}
 	each(t, func(t *testing.T, p page.Page) {
 		focused := find(dom(t, p), func(n *html.Node) bool { return has(n, "autofocus") })
 		switch {
@@ -50,9 +54,9 @@ func TestFocusGoesToTheFieldOrToTheError(t *testing.T) {
 			if len(focused) != 1 || attr(focused[0], "role") != "alert" || attr(focused[0], "tabindex") != "-1" {
 				t.Errorf("focus on %d elements, want the error summary alone", len(focused))
 			}
-		case p.Kind == page.Code:
-			if len(focused) != 1 || attr(focused[0], "name") != "code" {
-				t.Errorf("focus on %d elements, want the code field alone", len(focused))
+		case want[p.Kind] != "" && p.TOTPURL == "" && p.Secret == "":
+			if len(focused) != 1 || attr(focused[0], "name") != want[p.Kind] {
+				t.Errorf("focus on %d elements, want the %s field alone", len(focused), want[p.Kind])
 			}
 		case len(focused) > 0:
 			t.Errorf("focus on <%s>, want none", focused[0].Data)
@@ -121,7 +125,7 @@ func TestOnlyRunningOutOfTimeOffersTheFactorsAgain(t *testing.T) {
 
 func TestEveryProblemHasItsOwnWords(t *testing.T) {
 	said := make(map[string]page.Problem)
-	for problem := page.EmptyCode; problem <= page.StaleForm; problem++ {
+	for problem := page.EmptyCode; problem <= page.RegistrationExpired; problem++ {
 		p := sample(t, "code-totp")
 		p.Error = problem
 		words := text(only(t, dom(t, p), with("role", "alert")))
@@ -178,7 +182,8 @@ func TestOtherWaysLeaveOutTheOneInUse(t *testing.T) {
 }
 
 func TestEveryStepNamesSiteReasonUserAndWayOut(t *testing.T) {
-	for _, name := range []string{"choose", "code-sms", "push"} {
+	steps := []string{"choose", "code-sms", "push", "voice", "mail", "temporary", "smart", "push-blind", "enroll", "enroll-protect", "enroll-scan"}
+	for _, name := range steps {
 		root := dom(t, sample(t, name))
 		said := text(only(t, root, tag("main")))
 		for _, want := range []string{"app.example.com", "alice", "Need help?"} {
@@ -219,6 +224,9 @@ func TestPushWorksWithoutScript(t *testing.T) {
 		{"waiting", sample(t, "push"), true, false},
 		{"held still", sample(t, "push-still"), false, true},
 		{"after a wrong code", typed, false, true},
+		{"for a call", sample(t, "voice"), true, false},
+		{"for a link", sample(t, "mail"), true, false},
+		{"for a device that is set up", sample(t, "enroll-protect"), true, false},
 	}
 	for _, test := range tests {
 		root := dom(t, test.page)
