@@ -118,10 +118,66 @@ func TestLinkInTheInbox(t *testing.T) {
 	p := otherFactors(t)
 	id := p.activate("2")
 	shows(t, open(t, p.sim, "GET", "/people/alice", ""), `data-action="open-link"`)
-	open(t, p.sim, "POST", "/people/alice/answer", form(id, "answer", "approve"))
+	for _, want := range []string{"accepted", "accepted"} {
+		got := open(t, p.sim, "POST", "/people/alice/link", form(id, "", ""))
+		if got.status != http.StatusSeeOther || got.header.Get("Location") != "/people/alice" {
+			t.Errorf("link = %d to %q", got.status, got.header.Get("Location"))
+		}
+		check(t, "poll", p.poll(id), 200, `{"id":"`+id+`","status":"`+want+`","device_id":"2"}`)
+	}
 	if got := open(t, p.sim, "GET", "/people/alice", ""); strings.Contains(got.body, "open-link") {
 		t.Error("a used link can be opened again")
 	}
+}
+
+// The page behind the link goes where the site said, if a browser may go there.
+func TestLinkLeadsBackToTheSite(t *testing.T) {
+	for leadsTo, followed := range map[string]bool{
+		"https://app.example.com/done?a=1": true, "javascript:alert(1)": false, "//evil.example": false, "": false,
+	} {
+		p := otherFactors(t)
+		id := field(t, p.call("POST", verifications, `{"device_id":2,"redirect_to":"`+leadsTo+`"}`).body, "id")
+		if leadsTo != "" {
+			shows(t, open(t, p.sim, "GET", "/people/alice", ""), `data-leads-to>`+leadsTo+`<`)
+		}
+		got := open(t, p.sim, "POST", "/people/alice/link", form(id, "", ""))
+		if followed {
+			shows(t, got, `content="2;url=`+leadsTo+`"`, `href="`+leadsTo+`"`, "Simulator, not OneLogin")
+		} else if got.status != http.StatusSeeOther || strings.Contains(got.body, leadsTo) && leadsTo != "" {
+			t.Errorf("%q was followed: %d %s", leadsTo, got.status, got.body)
+		}
+	}
+}
+
+func TestEnrolmentOnThePage(t *testing.T) {
+	p := newPeer(t, simulator.Options{})
+	_, protect := p.enrol(`{"factor_id":58957,"display_name":"Carol's <new> phone"}`)
+	_, voice := p.enrol(`{"factor_id":58959}`)
+	p.enrol(`{"factor_id":58961,"display_name":"App"}`)
+	shows(t, open(t, p.sim, "GET", "/people/carol", ""), "Add this phone?", "Carol&#39;s &lt;new&gt; phone", `data-push="protect" data-enrols`,
+		`data-push="voice" data-enrols`, "App · being added", `data-code="totp">`+p.sim.Code("carol", simulator.TOTP))
+	open(t, p.sim, "POST", "/people/carol/keypad", form(voice, "number", "wrong"))
+	open(t, p.sim, "POST", "/people/carol/answer", form(protect, "answer", "approve"))
+	check(t, "voice", p.call("GET", carolRegistrations+"/"+voice, ""), 200, `{"id":"`+voice+`","status":"rejected"}`)
+	check(t, "protect", p.call("GET", carolRegistrations+"/"+protect, ""), 200, `{"id":"`+protect+`","status":"accepted","device_id":"9001"}`)
+}
+
+// Nothing in the API tells which site asks. What the caller says about the
+// browser is all that the phone can show.
+func TestPushShowsTheBrowsersAddress(t *testing.T) {
+	p := newPeer(t, simulator.Options{})
+	r, _ := http.NewRequestWithContext(t.Context(), "POST", "https://x"+verifications, strings.NewReader(`{"device_id":1001}`))
+	r.Header.Set("Authorization", "Bearer "+p.accessToken)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Forwarded-For", "203.0.113.9")
+	p.do(r)
+	shows(t, open(t, p.sim, "GET", "/people/alice", ""), "data-ip>203.0.113.9<")
+}
+
+func TestSmartCodeArrivesWithoutADevice(t *testing.T) {
+	p := newPeer(t, simulator.Options{})
+	p.call("POST", smartPath, `{"user_identifier":"carol","phone":"+12025550103","context":{"user_agent":"x","ip":"a"}}`)
+	shows(t, open(t, p.sim, "GET", "/people/carol", ""), `data-code="sms">`+p.sim.Code("carol", simulator.SMS)+`<`)
 }
 
 func TestPhoneShowsCodes(t *testing.T) {
