@@ -134,6 +134,8 @@ func TestRateLimitAnswersThatTellNothing(t *testing.T) {
 		{status: 200, body: ok + `{}}`},
 		{status: 200, body: ok + `{"X-RateLimit-Limit":"5000","X-RateLimit-Remaining":1,"X-RateLimit-Reset":1}}`},
 		{status: 200, body: ok + `{"X-RateLimit-Limit":5000,"X-RateLimit-Remaining":-1,"X-RateLimit-Reset":1}}`},
+		{status: 200, body: ok + `{"X-RateLimit-Limit":5000,"X-RateLimit-Remaining":1}}`},
+		{status: 200, body: `{"status":{"code":500,"error":false},"data":{"X-RateLimit-Limit":1,"X-RateLimit-Remaining":1,"X-RateLimit-Reset":1}}`},
 		{status: 200, body: `{"status":{"code":200,"error":true},"data":{"X-RateLimit-Limit":1,"X-RateLimit-Remaining":1,"X-RateLimit-Reset":1}}`},
 		{status: 200, body: `<html>`},
 		{status: 400, body: envelopeA("Authorization Information is incorrect")},

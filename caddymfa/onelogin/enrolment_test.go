@@ -1,9 +1,11 @@
 package onelogin_test
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
@@ -56,6 +58,26 @@ func TestFactorLists(t *testing.T) {
 		if tt.want < 0 && (!refused(err, tt.status) || got != nil) || tt.want >= 0 && (err != nil || len(got) != tt.want) {
 			t.Errorf("AvailableFactors on %d %s = %+v, %v, want %d", tt.status, tt.body, got, err, tt.want)
 		}
+	}
+}
+
+func TestListsAreAskedForAgain(t *testing.T) {
+	for api, op := range map[string]string{"v2": "list factors", "v1": "devices"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			f.on(op, reply{status: 503}, reply{err: errReset})
+			client := f.client(speaking(api))
+			var err error
+			if api == "v2" {
+				_, err = client.AvailableFactors(t.Context(), userID)
+			} else {
+				_, err = client.Devices(t.Context(), userID)
+			}
+			if !errors.Is(err, errReset) {
+				t.Errorf("%s = %v, want the lost connection", op, err)
+			}
+			f.wantCalls(op, 2)
+		})
 	}
 }
 
@@ -130,6 +152,7 @@ func TestRegistrationAnswers(t *testing.T) {
 		{"app without URL", 201, begin + `{"verification_token":"JBSWY3DP"}}`, "a", "", "JBSWY3DP", ""},
 		{"the URL's secret wins", 201, begin + `{"verification_token":"x","totp_url":"otpauth://totp/a?secret=JBSWY3DP&issuer=b"}}`, "a", "otpauth://totp/a?secret=JBSWY3DP&issuer=b", "JBSWY3DP", ""},
 		{"URL of another kind", 201, begin + `{"verification_token":"x","totp_url":"https://evil.example/?secret=y"}}`, "a", "", "x", ""},
+		{"URL of a page that looks alike", 201, begin + `{"totp_url":"https://totp/a?secret=y"}}`, "a", "", "", ""},
 		{"counting app", 201, begin + `{"totp_url":"otpauth://hotp/a?secret=y"}}`, "a", "", "", ""},
 		{"URL with a line end", 201, begin + `{"totp_url":"otpauth://totp/a\n?secret=y"}}`, "a", "", "", ""},
 		{"URL too long for a code", 201, begin + `{"totp_url":"otpauth://totp/a?secret=` + strings.Repeat("y", 1024) + `"}}`, "a", "", "", ""},

@@ -119,6 +119,7 @@ var loginAnswers = []struct {
 	{"two users", 200, loginBody("Success", `[{"user":{"id":5},"session_token":"a"},{"user":{"id":6},"session_token":"b"}]`), 0, true},
 	{"user twice spelled", 200, loginBody("Success", `[{"user":{"id":5},"User":{"id":6},"session_token":"a"}]`), 0, true},
 	{"error with 200", 200, `{"status":{"type":"success","message":"Success","error":true,"code":200},"data":[{"user":{"id":5},"session_token":"a"}]}`, 0, true},
+	{"other type", 200, `{"status":{"type":"pending","message":"Success","error":false,"code":200},"data":[{"user":{"id":5},"session_token":"a"}]}`, 0, true},
 	{"other code", 200, `{"status":{"type":"success","message":"Success","error":false,"code":401},"data":[{"user":{"id":5},"session_token":"a"}]}`, 0, true},
 	{"created", 201, loginBody("Success", `[{"user":{"id":5},"session_token":"a"}]`), 0, true},
 	{"empty", 200, ``, 0, true},

@@ -128,6 +128,7 @@ var verdictsOfSmart = []verdictCase{
 	{"live access token", 401, `{"name":"UnauthorizedError","message":"The request requires user authentication."}`, undecided, undecided},
 	{"unknown words", 401, `{"name":"Unauthorized","message":"x"}`, undecided, undecided},
 	{"OK with 401", 401, "OK", undecided, undecided},
+	{"expired with 401", 401, `{"name":"Unauthorized","message":"State token is invalid or expired"}`, gone, undecided},
 	{"scope", 403, `{}`, undecided, undecided},
 	{"not there", 404, `{}`, undecided, undecided},
 	{"throttled", 429, "OK", undecided, undecided},

@@ -1,8 +1,11 @@
 package onelogin_test
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
@@ -93,6 +96,21 @@ func TestOnlyWhatNeedsATriggerIsTriggeredInV1(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Listing and triggering are one call to whoever waits.
+func TestTimeoutBoundsBothRequestsOfAnActivationInV1(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on("devices", reply{status: 200, body: fixture(t, "v1_devices.json")})
+		f.on("activate", reply{status: 200, body: fixture(t, "v1_trigger.json")})
+		f.slow["devices"], f.slow["activate"] = 6*time.Second, 6*time.Second
+		started := time.Now()
+		_, err := f.client(speaking("v1")).Activate(t.Context(), userID, smsV1, onelogin.Activation{})
+		if took := time.Since(started); !errors.Is(err, context.DeadlineExceeded) || took != 10*time.Second {
+			t.Errorf("Activate = %v after %v, want its deadline after 10s", err, took)
+		}
+	})
 }
 
 func TestDevicesThatAreNotThereAreNotTriggeredInV1(t *testing.T) {

@@ -36,6 +36,37 @@ func TestActivationRequest(t *testing.T) {
 	}
 }
 
+func TestMagicLinkLeadsWhereItIsConfiguredTo(t *testing.T) {
+	f := newFake(t)
+	f.on("activate", reply{status: 201, body: `{"id":"a"}`})
+	activation := onelogin.Activation{RedirectTo: "https://app.example/?a=b"}
+	if _, err := f.client().Activate(t.Context(), userID, deviceID, activation); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"device_id":3920371,"expires_in":120,"redirect_to":"https://app.example/?a=b"}`
+	if got := f.requests("activate")[0].body; got != want {
+		t.Errorf("Activate sent %s, want %s", got, want)
+	}
+}
+
+func TestCallTellsTheCodeToKeyIn(t *testing.T) {
+	for _, tt := range []struct{ name, body, want string }{
+		{"documented", fixture(t, "activation_array.json"), "144613"},
+		{"leading zero", `{"id":"a","auth_factor_name":"Voice","factor_data":{"verification_token":"012345"}}`, "012345"},
+		{"push", `{"id":"a","auth_factor_name":"OneLogin","factor_data":{"verification_token":"144613"}}`, ""},
+		{"no code", `{"id":"a","auth_factor_name":"Voice"}`, ""},
+		{"code with markup", `{"id":"a","auth_factor_name":"Voice","factor_data":{"verification_token":"1 <b>"}}`, ""},
+		{"code as number", `{"id":"a","auth_factor_name":"Voice","factor_data":{"verification_token":144613}}`, ""},
+	} {
+		f := newFake(t)
+		f.on("activate", reply{status: 201, body: tt.body})
+		v, err := f.client().Activate(t.Context(), userID, deviceID, onelogin.Activation{})
+		if err != nil || v.VoiceCode != tt.want {
+			t.Errorf("%s: VoiceCode = %q, %v, want %q", tt.name, v.VoiceCode, err, tt.want)
+		}
+	}
+}
+
 func TestActivationAnswers(t *testing.T) {
 	expires := time.Date(2026, 3, 2, 8, 2, 0, 0, time.UTC)
 	for _, tt := range []struct {
