@@ -13,8 +13,9 @@ const redactedText = "[redacted]"
 // as [redacted] with every verb, and so do encoding/json and the loggers that
 // build on either, such as log/slog and zap.
 //
-// Such a struct does not survive encoding/json. Who stores one stores its
-// fields.
+// Such a struct does not survive encoding/json: who stores one stores its
+// fields. And fmt cannot ask it if it is an unexported field of a struct that
+// is printed: keep one there only in types that nobody prints.
 type redacted struct{}
 
 // Format implements [fmt.Formatter] for every verb and flag.
