@@ -205,18 +205,18 @@ func TestCodeWithRawCallsAndUUID(t *testing.T) {
 		t.Fatalf("id = %q, want a UUID", verificationID)
 	}
 	path := "/api/2/mfa/users/101/verifications/" + verificationID
-	resp, err := sdk.Client.Get(&path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := utilities.CheckHTTPResponse(resp)
+	before, err := answered(sdk.Client.Get(&path, nil))
 	want(t, object(t, before, err), "status", "pending")
-	resp, err = sdk.Client.Put(&path, map[string]string{"otp": sim.Code("alice", simulator.SMS)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	after, err := utilities.CheckHTTPResponse(resp)
+	after, err := answered(sdk.Client.Put(&path, map[string]string{"otp": sim.Code("alice", simulator.SMS)}))
 	want(t, object(t, after, err), "status", "accepted")
+}
+
+// answered reads an answer as the SDK's typed calls do.
+func answered(resp *http.Response, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return utilities.CheckHTTPResponse(resp)
 }
 
 func TestOneShotCode(t *testing.T) {
