@@ -26,17 +26,17 @@ func reserved() challenge {
 }
 
 func pending() challenge {
-	c, _ := reserved().Apply(activation("r1", "v1"), epoch())
+	c, _ := reserved().Apply(activating("r1"), epoch())
 	return c
 }
 
-func activation(reservation, verificationID string) event {
-	return event{kind: evActivate, reservation: reservation, verificationID: verificationID, newBrowser: "b1",
-		device: device{onelogin.Device{ID: "7", Name: "phone"}, policy.Protect}, until: epoch().Add(2 * time.Minute)}
+func activating(reservation string) event {
+	return event{kind: evActivate, reservation: reservation, newBrowser: "b1", opened: opened{way: wayBound, handle: "v1"},
+		device: device{Device: onelogin.Device{ID: "7", Name: "phone"}, factor: policy.Protect}, until: epoch().Add(2 * time.Minute)}
 }
 
 func TestApply(t *testing.T) {
-	verified, _ := pending().Apply(event{kind: evAccept, verificationID: "v1", asked: epoch()}, epoch())
+	verified, _ := pending().Apply(event{kind: evAccept, activation: "r1", asked: epoch()}, epoch())
 	taken, _ := verified.Apply(event{kind: evTake, browser: "b1"}, epoch())
 	lastTry := pending()
 	lastTry.TriesLeft = 0
@@ -52,27 +52,27 @@ func TestApply(t *testing.T) {
 		{"the choice ends with the demand", choosing(), event{kind: evLook}, 10*time.Minute + 1, Expired, true},
 		{"one reservation at a time", reserved(), event{kind: evReserve, reservation: "r2"}, 0, Choosing, false},
 		{"a dead process's reservation lapses", reserved(), event{kind: evReserve, reservation: "r2"}, stepTime + 1, Choosing, true},
-		{"only the holder of the reservation activates", reserved(), activation("r2", "v1"), 0, Choosing, false},
-		{"nobody activates without a reservation", choosing(), activation("", "v1"), 0, Choosing, false},
-		{"the holder activates", reserved(), activation("r1", "v1"), 0, Pending, true},
+		{"only the holder of the reservation activates", reserved(), activating("r2"), 0, Choosing, false},
+		{"nobody activates without a reservation", choosing(), activating(""), 0, Choosing, false},
+		{"the holder activates", reserved(), activating("r1"), 0, Pending, true},
 		{"another browser reserves nothing", pending(), event{kind: evReserve, browser: "b2", reservation: "r2"}, 0, Pending, false},
-		{"another browser tries nothing", pending(), event{kind: evTry, browser: "b2", verificationID: "v1"}, 0, Pending, false},
+		{"another browser tries nothing", pending(), event{kind: evTry, browser: "b2", activation: "r1"}, 0, Pending, false},
 		{"another browser cancels nothing", pending(), event{kind: evCancel, browser: "b2"}, 0, Pending, false},
-		{"the browser tries", pending(), event{kind: evTry, browser: "b1", verificationID: "v1"}, 0, Pending, true},
-		{"no try is left to charge", lastTry, event{kind: evTry, browser: "b1", verificationID: "v1"}, 0, Pending, false},
-		{"another verification's acceptance is nothing", pending(), event{kind: evAccept, verificationID: "v0"}, 0, Pending, false},
+		{"the browser tries", pending(), event{kind: evTry, browser: "b1", activation: "r1"}, 0, Pending, true},
+		{"no try is left to charge", lastTry, event{kind: evTry, browser: "b1", activation: "r1"}, 0, Pending, false},
+		{"another verification's acceptance is nothing", pending(), event{kind: evAccept, activation: "r0"}, 0, Pending, false},
 		{"no verification's acceptance is nothing", choosing(), event{kind: evAccept}, 0, Choosing, false},
-		{"accepted", pending(), event{kind: evAccept, verificationID: "v1"}, 0, Verified, true},
-		{"accepted at the deadline", pending(), event{kind: evAccept, verificationID: "v1"}, 2 * time.Minute, Verified, true},
-		{"read in the last interval", pending(), event{kind: evAccept, verificationID: "v1"}, 2*time.Minute + lastRead, Verified, true},
-		{"read too late", pending(), event{kind: evAccept, verificationID: "v1"}, 2*time.Minute + lastRead + 1, Expired, true},
-		{"tried too late", pending(), event{kind: evTry, browser: "b1", verificationID: "v1"}, 2*time.Minute + 1, Expired, true},
-		{"denied too late", pending(), event{kind: evDeny, verificationID: "v1"}, 2*time.Minute + 1, Expired, true},
-		{"denied", pending(), event{kind: evDeny, verificationID: "v1"}, 0, Denied, true},
-		{"gone", pending(), event{kind: evGone, verificationID: "v1"}, 0, Expired, true},
-		{"wrong with tries left", pending(), event{kind: evWrong, verificationID: "v1", triesLeft: 1}, 0, Pending, true},
-		{"wrong with none left in the challenge", lastTry, event{kind: evWrong, verificationID: "v1", triesLeft: 1}, 0, Locked, true},
-		{"wrong with none left for the user", pending(), event{kind: evWrong, verificationID: "v1"}, 0, Locked, true},
+		{"accepted", pending(), event{kind: evAccept, activation: "r1"}, 0, Verified, true},
+		{"accepted at the deadline", pending(), event{kind: evAccept, activation: "r1"}, 2 * time.Minute, Verified, true},
+		{"read in the last interval", pending(), event{kind: evAccept, activation: "r1"}, 2*time.Minute + lastRead, Verified, true},
+		{"read too late", pending(), event{kind: evAccept, activation: "r1"}, 2*time.Minute + lastRead + 1, Expired, true},
+		{"tried too late", pending(), event{kind: evTry, browser: "b1", activation: "r1"}, 2*time.Minute + 1, Expired, true},
+		{"denied too late", pending(), event{kind: evDeny, activation: "r1"}, 2*time.Minute + 1, Expired, true},
+		{"denied", pending(), event{kind: evDeny, activation: "r1"}, 0, Denied, true},
+		{"gone", pending(), event{kind: evGone, activation: "r1"}, 0, Expired, true},
+		{"wrong with tries left", pending(), event{kind: evWrong, activation: "r1", triesLeft: 1}, 0, Pending, true},
+		{"wrong with none left in the challenge", lastTry, event{kind: evWrong, activation: "r1", triesLeft: 1}, 0, Locked, true},
+		{"wrong with none left for the user", pending(), event{kind: evWrong, activation: "r1"}, 0, Locked, true},
 		{"locked while choosing", choosing(), event{kind: evLock}, 0, Locked, true},
 		{"cancelled", pending(), event{kind: evCancel, browser: "b1"}, 0, Expired, true},
 		{"taken before it is verified", pending(), event{kind: evTake, browser: "b1"}, 0, Pending, false},
@@ -94,13 +94,13 @@ func TestActivationReplacesTheEarlierVerificationAndBrowser(t *testing.T) {
 	c := pending()
 	c.TriesLeft = 1
 	c, _ = c.Apply(event{kind: evReserve, browser: "b1", reservation: "r2", until: epoch().Add(stepTime)}, epoch())
-	again := activation("r2", "v2")
+	again := activating("r2")
 	again.newBrowser = "b2"
 	c, _ = c.Apply(again, epoch())
 	if c.ownedBy("b1") || !c.ownedBy("b2") || c.TriesLeft != 1 {
 		t.Errorf("after another activation = %+v, want the new browser alone and one try left", c)
 	}
-	if late, changed := c.Apply(event{kind: evAccept, verificationID: "v1"}, epoch()); changed {
+	if late, changed := c.Apply(event{kind: evAccept, activation: "r1"}, epoch()); changed {
 		t.Errorf("the earlier verification still decides: %+v", late)
 	}
 }
@@ -109,17 +109,17 @@ func TestActivationReplacesTheEarlierVerificationAndBrowser(t *testing.T) {
 // change nothing.
 func anyEvent(t *rapid.T) event {
 	kinds := []eventKind{evReserve, evReserve, evActivate, evActivate, evActivate, evAccept, evAccept, evTake, evTake, evTry, evWrong}
-	for kind := evLook; kind <= evTake+1; kind++ {
+	for kind := evLook; kind <= evTake+1; kind++ { // one past the last, too
 		kinds = append(kinds, kind)
 	}
 	return event{
-		kind:           rapid.SampledFrom(kinds).Draw(t, "kind"),
-		browser:        rapid.SampledFrom([]string{"b1", "b1", "b2", ""}).Draw(t, "browser"),
-		newBrowser:     rapid.SampledFrom([]string{"b1", "b2"}).Draw(t, "new browser"),
-		verificationID: rapid.SampledFrom([]string{"v1", "v1", "v2", ""}).Draw(t, "verification"),
-		reservation:    rapid.SampledFrom([]string{"r1", "r1", "r2"}).Draw(t, "reservation"),
-		until:          epoch().Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "until")) * time.Second),
-		triesLeft:      rapid.IntRange(0, 3).Draw(t, "tries left"),
+		kind:        rapid.SampledFrom(kinds).Draw(t, "kind"),
+		browser:     rapid.SampledFrom([]string{"b1", "b1", "b2", ""}).Draw(t, "browser"),
+		newBrowser:  rapid.SampledFrom([]string{"b1", "b2"}).Draw(t, "new browser"),
+		activation:  rapid.SampledFrom([]string{"r1", "r1", "r2", ""}).Draw(t, "activation"),
+		reservation: rapid.SampledFrom([]string{"r1", "r1", "r2"}).Draw(t, "reservation"),
+		until:       epoch().Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "until")) * time.Second),
+		triesLeft:   rapid.IntRange(0, 3).Draw(t, "tries left"),
 	}
 }
 
@@ -153,7 +153,10 @@ func checkPromises(t *rapid.T, before, next challenge, ev event, now time.Time, 
 	if next.TriesLeft > before.TriesLeft || next.TriesLeft < 0 {
 		t.Fatalf("tries went from %d to %d", before.TriesLeft, next.TriesLeft)
 	}
-	accepts := ev.kind == evAccept && before.State == Pending && ev.verificationID == before.VerificationID
+	accepts := ev.kind == evAccept && before.State == Pending && ev.activation == before.Activation && before.Way != wayPhantom
+	if ev.kind == evLowRisk && ev.reservation == before.Reservation && !before.Blind {
+		accepts = next.Factor == policy.LowRisk
+	}
 	if next.State == Verified && before.State != Verified && !accepts {
 		t.Fatalf("verified by %+v", ev)
 	}
@@ -184,9 +187,9 @@ func TestNextPoll(t *testing.T) {
 	polls, now := 0, epoch()
 	for last := false; !last; polls++ {
 		var wait time.Duration
-		wait, last = nextPoll(epoch(), deadline, now)
+		wait, last = paceOf(pending()).next(epoch(), deadline, now)
 		now = now.Add(wait)
-		if now.Sub(epoch()) <= eagerFor && wait > 2500*time.Millisecond {
+		if now.Sub(epoch()) <= 15*time.Second && wait > 2500*time.Millisecond {
 			t.Errorf("poll %d waits %v in the eager time, want at most 2.5 s", polls+1, wait)
 		}
 		if polls == 9 && now.Sub(epoch()) < 30*time.Second {
@@ -196,7 +199,7 @@ func TestNextPoll(t *testing.T) {
 	if !now.Equal(deadline) {
 		t.Errorf("the last poll is at %v, want the deadline %v", now, deadline)
 	}
-	if wait, last := nextPoll(epoch(), deadline, deadline.Add(time.Hour)); wait != 0 || !last {
-		t.Errorf("nextPoll past the deadline = %v, %v, want one last poll at once", wait, last)
+	if wait, last := paceOf(pending()).next(epoch(), deadline, deadline.Add(time.Hour)); wait != 0 || !last {
+		t.Errorf("next past the deadline = %v, %v, want one last poll at once", wait, last)
 	}
 }

@@ -2,12 +2,10 @@ package stepup
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
 )
 
 const (
@@ -20,141 +18,119 @@ const (
 	// bound on what reloading costs.
 	recheckAfter = 2 * time.Second
 
-	// maxPeople bounds the directory's memory.
-	maxPeople = 4096
+	// onlySeen asks for what was seen, however long ago that is, and never
+	// asks OneLogin.
+	onlySeen time.Duration = -1
+
+	// maxSightings bounds a directory's memory.
+	maxSightings = 4096
 )
 
-// person is a user and their devices as seen at OneLogin.
-type person struct {
-	user    onelogin.User
-	found   bool
-	devices []onelogin.Device
+var errUnseen = errors.New("not seen yet")
+
+// directory remembers something about people for a short time and reads it once
+// at a time. An error is told to those who waited for it and to nobody else.
+type directory[T any] struct {
+	ask   func(ctx context.Context, name string) (T, error)
+	shaky func(T) bool // whether it would turn somebody away; nil: never
+
+	// mu guards seen. It is not held while OneLogin is asked.
+	mu   sync.Mutex
+	seen map[string]*sighting[T]
 }
 
-func (p person) active(now time.Time) bool { return p.found && p.user.Active(now) }
-
-// directory remembers people for a short time and reads each of them once at a
-// time. An error is told to those who waited for it and to nobody else.
-type directory struct {
-	client *onelogin.Client
-
-	// mu guards people. It is not held while OneLogin is asked.
-	mu     sync.Mutex
-	people map[string]*sighting
+// sighting is one reading. Its fields are set before done is closed and never
+// change after.
+type sighting[T any] struct {
+	done  chan struct{}
+	value T
+	at    time.Time
+	err   error
 }
 
-// sighting is one reading of a person. Its fields are set before done is
-// closed and never change after.
-type sighting struct {
-	done   chan struct{}
-	person person
-	at     time.Time
-	err    error
+func newDirectory[T any](ask func(context.Context, string) (T, error), shaky func(T) bool) *directory[T] {
+	return &directory[T]{ask: ask, shaky: shaky, seen: make(map[string]*sighting[T])}
 }
 
-func newDirectory(client *onelogin.Client) *directory {
-	return &directory{client: client, people: make(map[string]*sighting)}
-}
-
-// find returns the person that a site calls name, at most maxAge old.
-func (d *directory) find(ctx context.Context, name string, maxAge time.Duration) (person, error) {
+// find returns what is known under name, at most maxAge old. With onlySeen the
+// error may be errUnseen.
+func (d *directory[T]) find(ctx context.Context, name string, maxAge time.Duration) (T, error) {
 	s, mine := d.claim(name, maxAge)
+	var none T
 	switch {
+	case s == nil:
+		return none, errUnseen
 	case mine:
 		d.read(ctx, name, s)
 	case !s.finished():
 		select {
 		case <-s.done:
 		case <-ctx.Done():
-			return person{}, fmt.Errorf("find user: %w", ctx.Err())
+			return none, fmt.Errorf("find user: %w", ctx.Err())
 		}
 	}
-	return s.person, s.err
+	return s.value, s.err
 }
 
-// peek returns the person if they were seen lately, however long ago that is.
-func (d *directory) peek(name string) (person, bool) {
+// forget makes the next find ask.
+func (d *directory[T]) forget(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := d.people[name]
-	if s == nil || !s.finished() || s.err != nil {
-		return person{}, false
-	}
-	return s.person, true
+	delete(d.seen, name)
 }
 
 // claim returns the sighting to use. If it is mine the caller has to read it.
-func (d *directory) claim(name string, maxAge time.Duration) (s *sighting, mine bool) {
+// With onlySeen it is nil if there is none that can be used at once.
+func (d *directory[T]) claim(name string, maxAge time.Duration) (s *sighting[T], mine bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s := d.people[name]; s != nil && (!s.finished() || s.fresh(maxAge)) {
+	s = d.seen[name]
+	switch {
+	case maxAge == onlySeen && (s == nil || !s.finished() || s.err != nil):
+		return nil, false
+	case maxAge == onlySeen, s != nil && (!s.finished() || d.fresh(s, maxAge)):
 		return s, false
 	}
 	d.makeRoom()
-	s = &sighting{done: make(chan struct{})}
-	d.people[name] = s
+	s = &sighting[T]{done: make(chan struct{})}
+	d.seen[name] = s
 	return s, true
 }
 
 // makeRoom drops somebody, whoever comes first, if the directory is full.
-func (d *directory) makeRoom() {
-	for name, s := range d.people {
-		if len(d.people) < maxPeople {
+func (d *directory[T]) makeRoom() {
+	for name, s := range d.seen {
+		if len(d.seen) < maxSightings {
 			return
 		}
 		if s.finished() {
-			delete(d.people, name)
+			delete(d.seen, name)
 		}
 	}
 }
 
 // read fills in s. It is carried through even if the client leaves, since
 // others may wait for it.
-func (d *directory) read(ctx context.Context, name string, s *sighting) {
+func (d *directory[T]) read(ctx context.Context, name string, s *sighting[T]) {
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	defer close(s.done)
-	s.person, s.err = d.ask(ctx, name)
+	s.value, s.err = d.ask(ctx, name)
 	s.at = time.Now()
 }
 
-func (d *directory) ask(ctx context.Context, name string) (person, error) {
-	user, found, err := d.askUser(ctx, name)
-	if err != nil {
-		return person{}, fmt.Errorf("find user: %w", err)
+func (d *directory[T]) fresh(s *sighting[T], maxAge time.Duration) bool {
+	if d.shaky != nil && d.shaky(s.value) {
+		maxAge = min(maxAge, recheckAfter)
 	}
-	p := person{user: user, found: found}
-	if !p.active(time.Now()) {
-		return p, nil
-	}
-	if p.devices, err = d.client.Devices(ctx, user.ID); err != nil {
-		return person{}, fmt.Errorf("list devices: %w", err)
-	}
-	return p, nil
+	return s.err == nil && time.Since(s.at) < maxAge
 }
 
-// askUser takes name for a username, and for an email address if nobody has
-// that username.
-func (d *directory) askUser(ctx context.Context, name string) (onelogin.User, bool, error) {
-	user, found, err := d.client.UserByUsername(ctx, name)
-	if err != nil || found || !strings.Contains(name, "@") {
-		return user, found, err
-	}
-	return d.client.UserByEmail(ctx, name)
-}
-
-func (s *sighting) finished() bool {
+func (s *sighting[T]) finished() bool {
 	select {
 	case <-s.done:
 		return true
 	default:
 		return false
 	}
-}
-
-func (s *sighting) fresh(maxAge time.Duration) bool {
-	if !s.person.active(time.Now()) || len(s.person.devices) == 0 {
-		maxAge = min(maxAge, recheckAfter)
-	}
-	return s.err == nil && time.Since(s.at) < maxAge
 }

@@ -7,16 +7,16 @@ import (
 )
 
 func TestDirectoryIsBounded(t *testing.T) {
-	d := newDirectory(nil)
-	for i := range maxPeople + 100 {
+	d := newDirectory[int](nil, nil)
+	for i := range maxSightings + 100 {
 		s, mine := d.claim(fmt.Sprint("user ", i), time.Minute)
 		if !mine {
 			t.Fatalf("user %d is said to be known", i)
 		}
 		close(s.done)
 	}
-	if n := len(d.people); n != maxPeople {
-		t.Errorf("directory holds %d people, want %d", n, maxPeople)
+	if n := len(d.seen); n != maxSightings {
+		t.Errorf("directory holds %d people, want %d", n, maxSightings)
 	}
 }
 

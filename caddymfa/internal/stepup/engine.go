@@ -36,6 +36,14 @@ type Config struct {
 	// out of a dump of the store. Engines on one store need the same one.
 	Pepper [32]byte
 
+	// EmailLink is set where the tenant's mail factor sends a link: it is where
+	// the page behind the link leads, a constant. Such devices are then polled,
+	// and a code is still taken. Empty: mails bring a code.
+	EmailLink string
+
+	// HelpDesk lets [Engine.IssueTemporary] make codes.
+	HelpDesk bool
+
 	// Observe is told every event. It is called from the step that made the
 	// event, so it must be quick. Nil: nobody is told.
 	Observe func(Event)
@@ -50,20 +58,23 @@ type Engine struct {
 	store     session.Store
 	limits    Limits
 	pepper    [32]byte
+	emailLink string
+	helpDesk  bool
 	observe   func(Event)
-	directory *directory
+	people    people
 	changes   broadcaster
 
-	// live ends when the engine is closed; polling counts the pollers, which
-	// end with it.
+	// live ends when the engine is closed; working counts what goes on behind
+	// the requests, which ends with it.
 	live    context.Context
 	stop    context.CancelFunc
-	polling sync.WaitGroup
+	working sync.WaitGroup
 
-	// mu guards closed and pollers.
-	mu      sync.Mutex
-	closed  bool
-	pollers map[string]struct{} // by verification id
+	// mu guards closed, pollers and settling.
+	mu       sync.Mutex
+	closed   bool
+	pollers  map[string]struct{} // by activation
+	settling int                 // blind challenges that are being found out about
 }
 
 // stepTime bounds what one step may spend at OneLogin and the store after it
@@ -82,15 +93,17 @@ func New(config Config) *Engine {
 		store:     config.Store,
 		limits:    config.Limits.orDefault(),
 		pepper:    config.Pepper,
+		emailLink: config.EmailLink,
+		helpDesk:  config.HelpDesk,
 		observe:   observe,
-		directory: newDirectory(config.Client),
+		people:    newPeople(config.Client),
 		live:      live,
 		stop:      stop,
 		pollers:   make(map[string]struct{}),
 	}
 }
 
-// Close stops watching pushes and waits until that has ended. Challenges stay
+// Close stops watching pushes and looking for users, and waits until that has ended. Challenges stay
 // in the store: another engine on it carries them on. Close may be called more
 // than once.
 func (e *Engine) Close() {
@@ -98,7 +111,7 @@ func (e *Engine) Close() {
 	e.closed = true
 	e.mu.Unlock()
 	e.stop()
-	e.polling.Wait()
+	e.working.Wait()
 }
 
 // detach returns a context for a step that must be carried through once it has

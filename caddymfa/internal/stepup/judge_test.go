@@ -37,7 +37,7 @@ func TestVerdictsThatAreNoAcceptanceNeverVerify(t *testing.T) {
 			if err := e.create(t.Context(), s.key, s.challenge); err != nil {
 				t.Fatal(err)
 			}
-			c, met, err := e.judge(t.Context(), s, tt.verdict, balance{left: 3}, time.Now())
+			c, met, err := e.judge(t.Context(), s, answer{verdict: tt.verdict}, balance{left: 3}, time.Now())
 			if c.State != tt.state || met != tt.notice || (err != nil) != tt.fails {
 				t.Errorf("judge(%v) = %s, %s, %v, want %s, %s, error %v", tt.verdict, c.State, met, err, tt.state, tt.notice, tt.fails)
 			}
@@ -79,7 +79,7 @@ func TestLostRaceIsRunAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		store.losses = tt.losses
-		_, changed, err := e.change(t.Context(), key, event{kind: evTry, browser: "b1", verificationID: "v1"})
+		_, changed, err := e.change(t.Context(), key, event{kind: evTry, browser: "b1", activation: "r1"})
 		if changed != tt.changed || !errors.Is(err, tt.err) {
 			t.Errorf("after %d lost races: changed %v, %v, want %v, %v", tt.losses, changed, err, tt.changed, tt.err)
 		}

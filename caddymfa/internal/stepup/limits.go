@@ -10,7 +10,8 @@ import (
 )
 
 // Limits bound what one user can try, have sent and wait for. They count by
-// OneLogin's user id in the store, whatever the browser, site or challenge.
+// OneLogin's user id in the store, whatever the browser, site or challenge;
+// where nobody is known yet they count by the name that was typed.
 // A field that is not positive takes its value from [DefaultLimits].
 type Limits struct {
 	// TriesPerChallenge is how many codes one challenge takes. Default 5.
@@ -24,8 +25,8 @@ type Limits struct {
 	// PushesPerUserDay within a day. Defaults 3 and 10.
 	PushesPerUser, PushesPerUserDay int
 
-	// MessagesPerUser is how many text messages and mails together go to a
-	// user within SendWindow, MessagesPerUserDay within a day. Defaults 5
+	// MessagesPerUser is how many text messages, mails and calls together go
+	// to a user within SendWindow, MessagesPerUserDay within a day. Defaults 5
 	// and 20.
 	MessagesPerUser, MessagesPerUserDay int
 
@@ -33,7 +34,11 @@ type Limits struct {
 	// authenticator app's, a user may have within SendWindow. Default 20.
 	SilentPerUser int
 
-	// Window counts tries. Default 15 minutes.
+	// PasswordsPerName is how many passwords are tried for a name, as it was
+	// typed, within Window, PasswordsPerNameDay within a day. Defaults 5 and 20.
+	PasswordsPerName, PasswordsPerNameDay int
+
+	// Window counts tries and passwords. Default 15 minutes.
 	Window time.Duration
 
 	// SendWindow counts activations. Default 10 minutes.
@@ -66,6 +71,8 @@ func (l Limits) orDefault() Limits {
 	preset(&l.MessagesPerUser, 5)
 	preset(&l.MessagesPerUserDay, 20)
 	preset(&l.SilentPerUser, 20)
+	preset(&l.PasswordsPerName, 5)
+	preset(&l.PasswordsPerNameDay, 20)
 	preset(&l.Window, 15*time.Minute)
 	preset(&l.SendWindow, 10*time.Minute)
 	preset(&l.ResendAfter, 30*time.Second)
@@ -96,23 +103,27 @@ func (l Limits) sends(f policy.Factor) []budget {
 	switch f {
 	case policy.Protect:
 		return []budget{{"pushes", l.PushesPerUser, l.SendWindow}, {"pushes a day", l.PushesPerUserDay, day}}
-	case policy.SMS, policy.Email:
+	case policy.SMS, policy.Email, policy.Voice:
 		return []budget{{"messages", l.MessagesPerUser, l.SendWindow}, {"messages a day", l.MessagesPerUserDay, day}}
 	}
 	return []budget{{"silent", l.SilentPerUser, l.SendWindow}}
 }
 
+func (l Limits) passwords() []budget {
+	return []budget{{"passwords", l.PasswordsPerName, l.Window}, {"passwords a day", l.PasswordsPerNameDay, day}}
+}
+
 // all are the budgets that a success gives back.
 func (l Limits) all() []budget {
-	all := l.tries()
+	all := append(l.tries(), l.passwords()...)
 	for _, f := range []policy.Factor{policy.Protect, policy.SMS, policy.TOTP} {
 		all = append(all, l.sends(f)...)
 	}
 	return all
 }
 
-func counterKey(b budget, userID string) session.Key {
-	return session.NewKey(session.KindCounter, b.name, userID)
+func counterKey(b budget, subject string) session.Key {
+	return session.NewKey(session.KindCounter, b.name, subject)
 }
 
 // balance is how a user stands after a charge.
@@ -125,10 +136,10 @@ type balance struct {
 // charge counts one more against each budget and ends at the first that is
 // passed, so that refused tries of a minute do not use up the day. The store
 // counts atomically: however many race, no more than the limit are let through.
-func (e *Engine) charge(ctx context.Context, userID string, budgets []budget) (balance, error) {
+func (e *Engine) charge(ctx context.Context, subject string, budgets []budget) (balance, error) {
 	least := balance{left: budgets[0].limit}
 	for _, b := range budgets {
-		n, resets, err := e.store.Increment(ctx, counterKey(b, userID), b.window)
+		n, resets, err := e.store.Increment(ctx, counterKey(b, subject), b.window)
 		if err != nil {
 			return balance{}, fmt.Errorf("charge %s: %w", b.name, err)
 		}
@@ -146,9 +157,9 @@ func (e *Engine) charge(ctx context.Context, userID string, budgets []budget) (b
 }
 
 // spent reports whether a budget has nothing left, and until when.
-func (e *Engine) spent(ctx context.Context, userID string, budgets []budget) (retryAt time.Time, spent bool, err error) {
+func (e *Engine) spent(ctx context.Context, subject string, budgets []budget) (retryAt time.Time, spent bool, err error) {
 	for _, b := range budgets {
-		n, resets, err := e.store.Count(ctx, counterKey(b, userID))
+		n, resets, err := e.store.Count(ctx, counterKey(b, subject))
 		if err != nil {
 			return time.Time{}, false, fmt.Errorf("count %s: %w", b.name, err)
 		}
@@ -159,12 +170,21 @@ func (e *Engine) spent(ctx context.Context, userID string, budgets []budget) (re
 	return retryAt, spent, nil
 }
 
-// forgive gives a user who proved themselves all budgets back. If the store
-// cannot, the limits stay as they are and end with their windows: no reason to
-// take the proof away.
-func (e *Engine) forgive(ctx context.Context, userID string) {
-	for _, b := range e.limits.all() {
-		_ = e.store.Delete(ctx, counterKey(b, userID))
+// forgive gives a user who proved themselves all budgets back, and the names
+// that they typed. If the store cannot, the limits stay as they are and end
+// with their windows: no reason to take the proof away.
+func (e *Engine) forgive(ctx context.Context, c challenge) {
+	subjects := []string{c.UserID}
+	if c.Blind {
+		subjects = append(subjects, c.subject(), blindSubject(c.UserID))
+	}
+	if c.Login != nil {
+		subjects = append(subjects, typedSubject(c.Login.Typed))
+	}
+	for _, subject := range subjects {
+		for _, b := range e.limits.all() {
+			_ = e.store.Delete(ctx, counterKey(b, subject))
+		}
 	}
 }
 

@@ -2,19 +2,14 @@ package stepup
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
-
-// owned reports whether the browser that holds cookieValue may see c and go on
-// with it, for this demand.
-func (c challenge) owned(d Demand, cookieValue string) bool {
-	return c.answers(d) && c.ownedBy(browserHash(cookieValue))
-}
 
 // Look returns how the challenge stands and what there is to choose from. It
 // changes nothing and sends nothing; the first Look at a demand leaves no
 // trace in the store. OneLogin is asked for the user and the devices, unless
-// that was done within the last minute.
+// that was done within the last minute, and never by a blind demand.
 func (e *Engine) Look(ctx context.Context, d Demand, cookieValue string) (Result, error) {
 	c, err := e.load(ctx, d)
 	switch {
@@ -26,16 +21,16 @@ func (e *Engine) Look(ctx context.Context, d Demand, cookieValue string) (Result
 		return e.view(d, c), nil
 	}
 	e.watch(challengeKey(d), c)
-	p, err := e.directory.find(ctx, d.User, freshFor)
+	x, err := e.choices(ctx, d, c, freshFor)
 	if err != nil && c.State == Choosing {
-		return Result{}, err
+		return Result{}, fmt.Errorf("look: %w", err)
 	}
 	// Who waits for an approval or holds a code is not turned away because
 	// the other devices cannot be listed now.
 	if err != nil {
 		return e.view(d, c), nil
 	}
-	return e.view(d, c).withOffers(d, p), nil
+	return e.view(d, c).with(e, d, x), nil
 }
 
 // Cancel ends the challenge: it is Expired, whatever OneLogin may still answer.
@@ -61,11 +56,11 @@ func (e *Engine) Finish(ctx context.Context, d Demand, cookieValue string) (Proo
 	if err != nil || c.State != Verified || c.Taken || !c.owned(d, cookieValue) {
 		return Proof{}, false, err
 	}
-	c, won, err := e.change(ctx, challengeKey(d), event{kind: evTake, browser: browserHash(cookieValue)})
+	_, won, err := e.change(ctx, challengeKey(d), event{kind: evTake, browser: browserHash(cookieValue)})
 	if err != nil || !won {
 		return Proof{}, false, err
 	}
-	return Proof{UserID: c.UserID, Factor: c.Factor, AuthTime: c.AuthTime}, true, nil
+	return Proof{UserID: c.UserID, User: c.Username, Factor: c.Factor, AuthTime: c.AuthTime, SessionToken: c.SessionToken}, true, nil
 }
 
 // Wait returns as soon as the challenge's revision differs from seen, the
@@ -87,13 +82,13 @@ func (e *Engine) Wait(ctx context.Context, d Demand, cookieValue string, seen ui
 			return otherBrowser(), nil
 		case c.Revision != seen, c.State.Final():
 			release()
-			return e.show(d, c, NoticeNone), nil
+			return e.show(ctx, d, c, NoticeNone), nil
 		}
 		e.watch(key, c)
 		goOn := pause(ctx, changed, min(reloadEvery, time.Until(c.limit(evLook))+time.Millisecond))
 		release()
 		if !goOn {
-			return e.show(d, c, NoticeNone), nil
+			return e.show(ctx, d, c, NoticeNone), nil
 		}
 	}
 }

@@ -1,33 +1,11 @@
 package stepup
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
-	"time"
-
-	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
-	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+	"slices"
 )
-
-// factorOf returns the factor of a device that this package can verify with,
-// or false. A device of an unknown kind is never offered.
-func factorOf(d onelogin.Device) (policy.Factor, bool) {
-	switch d.Kind() {
-	case onelogin.KindProtect:
-		return policy.Protect, true
-	case onelogin.KindSMS:
-		return policy.SMS, true
-	case onelogin.KindEmail:
-		return policy.Email, true
-	case onelogin.KindTOTP:
-		return policy.TOTP, true
-	}
-	return "", false
-}
-
-// push reports whether f is approved on a phone. All factors take a code.
-func push(f policy.Factor) bool { return f == policy.Protect }
 
 // offerID names a device within the challenge of d. The page carries it in
 // place of OneLogin's device id, which never leaves the server.
@@ -36,73 +14,58 @@ func offerID(d Demand, deviceID string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// maxName bounds a device's name, in bytes: it is stored with the challenge.
-const maxName = 128
-
-// displayName is what the user called a device, or at least what it is.
-func displayName(d onelogin.Device) string {
-	name := d.Name
-	if name == "" {
-		name = d.TypeName
+func offers(d Demand, devices []device) []Offer {
+	var list []Offer
+	for _, x := range devices {
+		list = append(list, Offer{ID: offerID(d, x.ID), Factor: x.factor, Name: displayName(x.Device), Default: x.Default})
 	}
-	if len(name) > maxName {
-		name = strings.ToValidUTF8(name[:maxName], "")
-	}
-	return name
+	return list
 }
 
-// usable returns those of a person's devices that will do for d, the default
-// ones first and otherwise in OneLogin's order, and the names of the others.
-func usable(d Demand, devices []onelogin.Device) (will []device, others []string) {
-	var rest []device
-	for _, found := range devices {
-		factor, known := factorOf(found)
-		switch {
-		case !known || !d.Factors.Has(factor):
-			others = append(others, displayName(found))
-		case found.Default:
-			will = append(will, device{found, factor})
-		default:
-			rest = append(rest, device{found, factor})
-		}
-	}
-	return append(will, rest...), others
-}
-
-func offer(d Demand, x device) Offer {
-	return Offer{ID: offerID(d, x.ID), Factor: x.factor, Name: displayName(x.Device), Default: x.Default}
-}
-
-// withOffers adds to r what p can choose from. Somebody who has not chosen yet
+// with adds to r what there is to choose from. Somebody who has not chosen yet
 // is told why there is nothing.
-func (r Result) withOffers(d Demand, p person) Result {
-	will, others := usable(d, p.devices)
-	if !p.active(time.Now()) {
-		will = nil
+func (r Result) with(e *Engine, d Demand, x choices) Result {
+	if r.Scarce = e.client.Budget().Scarce; r.Scarce {
+		slices.SortStableFunc(x.devices, func(a, b device) int { return e.cost(a) - e.cost(b) })
 	}
-	for _, x := range will {
-		r.Offers = append(r.Offers, offer(d, x))
+	r.Offers = offers(d, x.devices)
+	if r.State != Choosing || x.refused == NoticeNone {
+		return r
 	}
-	switch {
-	case r.State != Choosing || len(will) > 0:
-	case !p.active(time.Now()):
-		r.Notice = NoAccess
-	default:
-		r.Notice, r.NotOffered = NoDevice, others
+	if r.Notice == NoticeNone {
+		r.Notice = x.refused
+	}
+	if x.refused == NoDevice {
+		r.NotOffered, r.Enrollable = x.others, offers(d, x.enrollable)
 	}
 	return r
+}
+
+// cost is 1 for a device that OneLogin is asked about again and again.
+func (e *Engine) cost(x device) int {
+	if e.answeredElsewhere(x.factor) {
+		return 1
+	}
+	return 0
 }
 
 // view is how c looks, without offers.
 func (e *Engine) view(d Demand, c challenge) Result {
 	r := Result{State: c.State, Notice: c.Notice, ExpiresAt: c.Deadline, TriesLeft: c.TriesLeft,
-		RetryAt: c.RetryAt, Revision: c.Revision}
-	if c.VerificationID != "" {
-		r.Factor = Offer{ID: offerID(d, c.DeviceID), Factor: c.Factor, Name: c.DeviceName, Default: c.DeviceDefault}
+		RetryAt: c.RetryAt, Revision: c.Revision, NeedsLogin: c.State == Choosing && needsLogin(d, c)}
+	if c.Offer != "" && c.State != Enrolling {
+		r.Factor = Offer{ID: offerID(d, c.Offer), Factor: c.Factor, Name: c.DeviceName, Default: c.DeviceDefault}
 	}
-	if c.State == Pending {
-		r.AcceptsCode, r.NeedsCode = true, !push(c.Factor)
+	if c.awaits() {
 		r.ResendAt = c.SentAt.Add(e.limits.ResendAfter)
+	}
+	switch c.State {
+	case Pending:
+		r.NeedsCode, r.AcceptsCode, r.Polled = !c.Polled, c.takesCode(), c.Polled
+		r.VoiceCode = c.VoiceCode
+	case Enrolling:
+		r.Enrolment = &Enrolment{Factor: c.Factor, TOTPURL: c.TOTPURL, Secret: c.Secret, VoiceCode: c.VoiceCode,
+			NeedsCode: !c.Polled, AcceptsCode: c.takesCode(), Polled: c.Polled, ExpiresAt: c.Deadline}
 	}
 	return r
 }
@@ -110,16 +73,16 @@ func (e *Engine) view(d Demand, c challenge) Result {
 // show is the result of a step that left the challenge as c and met n. It asks
 // nobody: offers are there if the person was seen before. Why a challenge
 // ended is not covered by what a late step met.
-func (e *Engine) show(d Demand, c challenge, n Notice) Result {
+func (e *Engine) show(ctx context.Context, d Demand, c challenge, n Notice) Result {
 	r := e.view(d, c)
 	if c.State.Final() {
 		return r
 	}
-	if p, seen := e.directory.peek(d.User); seen {
-		r = r.withOffers(d, p)
-	}
 	if n != NoticeNone {
 		r.Notice = n
+	}
+	if x, err := e.choices(ctx, d, c, onlySeen); err == nil {
+		r = r.with(e, d, x)
 	}
 	return r
 }

@@ -29,7 +29,7 @@ func TestOffers(t *testing.T) {
 				t.Errorf("offer %+v, want an opaque id and the right default", o)
 			}
 		}
-		if want := []string{"New phone", "Old phone", "OneLogin SMS"}; !slices.Equal(names, want) || r.NotOffered != nil {
+		if want := []string{"New phone", "Old phone", "Key", "OneLogin SMS"}; !slices.Equal(names, want) || r.NotOffered != nil {
 			t.Errorf("offers = %v (not offered %v), want %v alone", names, r.NotOffered, want)
 		}
 		// The one that was chosen is the one that is activated.
@@ -42,7 +42,7 @@ func TestOffers(t *testing.T) {
 }
 
 func TestWhoCannotVerifyIsToldWhy(t *testing.T) {
-	onlyVoice := simulator.User{ID: 201, Username: "vera", Devices: []simulator.Device{{Factor: simulator.Voice, Name: "Desk"}}}
+	onlyOther := simulator.User{ID: 201, Username: "vera", Devices: []simulator.Device{{Factor: "RSA SecurID", Name: "Fob"}}}
 	suspended := simulator.User{ID: 202, Username: "sam", Status: 2, State: 1, Devices: []simulator.Device{{Factor: simulator.SMS}}}
 	for _, tt := range []struct {
 		name, user string
@@ -54,12 +54,12 @@ func TestWhoCannotVerifyIsToldWhy(t *testing.T) {
 		{"pattern for a name", "al*ce", nil, stepup.NoAccess, nil},
 		{"suspended user", "sam", nil, stepup.NoAccess, nil},
 		{"no device", "carol", nil, stepup.NoDevice, nil},
-		{"no usable device", "vera", nil, stepup.NoDevice, []string{"Desk"}},
+		{"no usable device", "vera", nil, stepup.NoDevice, []string{"Fob"}},
 		{"no allowed device", "bob", []string{"totp", "protect"}, stepup.NoDevice, []string{"Bob's number"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, k *kit) {
-				k.sim.AddUser(onlyVoice)
+				k.sim.AddUser(onlyOther)
 				k.sim.AddUser(suspended)
 				v := k.visit(tt.user)
 				factors, err := policy.ParseFactors(tt.factors)

@@ -4,25 +4,35 @@ import (
 	"context"
 	"time"
 
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
 )
 
-// The schedule of polls. Most people answer a push within seconds, so an answer
-// in eagerFor is found in pollEagerly; later there is less hurry. A push that is
-// approved after 30 s costs ten polls.
-const (
-	eagerFor    = 15 * time.Second
-	pollEagerly = 2200 * time.Millisecond
-	pollCalmly  = 5 * time.Second
-)
+// pace is how often an answer is asked for: eagerly at first, calmly later.
+type pace struct {
+	eagerFor, eagerly, calmly time.Duration
+}
 
-// nextPoll returns how long after now a push that was sent at sentAt is asked
-// about. The last question is asked at the deadline.
-func nextPoll(sentAt, deadline, now time.Time) (wait time.Duration, last bool) {
-	wait = pollCalmly
-	if now.Sub(sentAt) < eagerFor {
-		wait = pollEagerly
+// Most people answer a push or a call within seconds, so an answer in the first
+// 15 seconds is found soon; later there is less hurry. A push that is approved
+// after 30 s costs ten polls. Mails are looked for and apps installed first.
+func paceOf(c challenge) pace {
+	if c.State == Pending && (push(c.Factor) || c.Factor == policy.Voice) {
+		return pace{15 * time.Second, 2200 * time.Millisecond, 5 * time.Second}
+	}
+	return pace{time.Minute, 5 * time.Second, 15 * time.Second}
+}
+
+// scarcely is how much longer every wait is while few calls are left.
+const scarcely = 3
+
+// next returns how long after now an answer to what was sent at sentAt is asked
+// for. The last question is asked at the deadline.
+func (p pace) next(sentAt, deadline, now time.Time) (wait time.Duration, last bool) {
+	wait = p.calmly
+	if now.Sub(sentAt) < p.eagerFor {
+		wait = p.eagerly
 	}
 	if left := deadline.Sub(now); left <= wait {
 		return max(0, left), true
@@ -30,54 +40,67 @@ func nextPoll(sentAt, deadline, now time.Time) (wait time.Duration, last bool) {
 	return wait, false
 }
 
-// watch makes sure that a pending push is polled, once in this engine however
-// many look at it. It starts nothing for other factors or after Close.
+// pace is that of c as things are now.
+func (e *Engine) pace(c challenge) pace {
+	p := paceOf(c)
+	if e.client.Budget().Scarce {
+		p.eagerly, p.calmly = scarcely*p.eagerly, scarcely*p.calmly
+	}
+	return p
+}
+
+// watch makes sure that what can be answered elsewhere is polled, once in this
+// engine however many look at it. It starts nothing for what only a code ends,
+// for nobody, or after Close.
 func (e *Engine) watch(key session.Key, c challenge) {
-	if c.State != Pending || !push(c.Factor) {
+	if !c.awaits() || !c.Polled || c.Way == wayPhantom {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, polled := e.pollers[c.VerificationID]; polled || e.closed {
+	if _, polled := e.pollers[c.Activation]; polled || e.closed {
 		return
 	}
-	e.pollers[c.VerificationID] = struct{}{}
-	e.polling.Go(func() {
-		defer e.unwatch(c.VerificationID)
+	e.pollers[c.Activation] = struct{}{}
+	e.working.Go(func() {
+		defer e.unwatch(c.Activation)
 		e.poll(e.live, key, c)
 	})
 }
 
-func (e *Engine) unwatch(verificationID string) {
+func (e *Engine) unwatch(activation string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.pollers, verificationID)
+	delete(e.pollers, activation)
 }
 
-// poll asks OneLogin about a push until there is a verdict, the challenge has
-// moved on without it, the deadline has come or ctx ends. An error means not
-// yet: only the deadline ends a push that cannot be read.
+// poll asks OneLogin until there is a verdict, the challenge has moved on
+// without it, the deadline has come or ctx ends. An error means not yet: only
+// the deadline ends what cannot be read.
 func (e *Engine) poll(ctx context.Context, key session.Key, c challenge) {
 	var cause error
 	for last := false; !last; {
 		var wait time.Duration
-		wait, last = nextPoll(c.SentAt, c.Deadline, time.Now())
+		wait, last = e.pace(c).next(c.SentAt, c.Deadline, time.Now())
 		if !pause(ctx, nil, wait) {
 			return
 		}
 		var decided bool
-		if decided, cause = e.pollOnce(ctx, key, c.VerificationID); decided || ctx.Err() != nil {
+		if decided, cause = e.pollOnce(ctx, key, c.Activation); decided || ctx.Err() != nil {
 			return
 		}
 	}
+	if c.Blind {
+		return // its end is for the clock, as it is for nobody's
+	}
 	// If the store cannot take this either, the deadline speaks for itself.
-	_, _, _ = e.change(ctx, key, event{kind: evGone, verificationID: c.VerificationID, cause: cause})
+	_, _, _ = e.change(ctx, key, event{kind: evGone, activation: c.Activation, cause: cause})
 }
 
 // pollOnce reports whether nothing is left to poll for. The stored challenge is
 // looked at first: a code, a cancel or another start may have ended it, here or
 // in another process.
-func (e *Engine) pollOnce(ctx context.Context, key session.Key, verificationID string) (decided bool, err error) {
+func (e *Engine) pollOnce(ctx context.Context, key session.Key, activation string) (decided bool, err error) {
 	record, found, err := e.store.Load(ctx, key)
 	if err != nil {
 		return false, err
@@ -89,21 +112,21 @@ func (e *Engine) pollOnce(ctx context.Context, key session.Key, verificationID s
 	if err != nil {
 		return false, err
 	}
-	if c.State != Pending || c.VerificationID != verificationID {
+	if !c.awaits() || c.Activation != activation || c.Way == wayPhantom {
 		return true, nil
 	}
 	asked := time.Now()
-	verdict, err := e.client.Poll(ctx, c.verification())
+	said, err := e.way(c.Way).poll(ctx, c)
 	if err != nil {
 		return false, err
 	}
-	switch verdict {
+	switch said.verdict {
 	case onelogin.Accepted:
-		_, err = e.accept(ctx, key, c, asked)
+		_, err = e.accept(ctx, key, c, said, asked)
 	case onelogin.Denied:
-		_, _, err = e.change(ctx, key, event{kind: evDeny, verificationID: verificationID})
+		_, _, err = e.change(ctx, key, event{kind: evDeny, activation: activation})
 	case onelogin.Gone:
-		_, _, err = e.change(ctx, key, event{kind: evGone, verificationID: verificationID})
+		_, _, err = e.change(ctx, key, event{kind: evGone, activation: activation})
 	default:
 		return false, nil
 	}

@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -78,7 +79,7 @@ func (e *Engine) create(ctx context.Context, key session.Key, c challenge) error
 		return fmt.Errorf("store challenge: %w", err)
 	}
 	if won {
-		e.report(key, EventStarted, c, nil)
+		e.report(key, c, Event{Name: EventStarted})
 		e.changes.notify(key)
 	}
 	return nil
@@ -104,14 +105,16 @@ func (e *Engine) change(ctx context.Context, key session.Key, ev event) (challen
 		if !changed {
 			return c, false, nil
 		}
-		next.Revision++
+		if !ev.hidden(next) {
+			next.Revision++
+		}
 		won, err := e.replace(ctx, key, record, next)
 		if err != nil {
 			return challenge{}, false, err
 		}
 		if won {
 			// Told before anybody is woken: the log is not behind the page.
-			e.report(key, eventName(ev, next), next, ev.cause)
+			e.report(key, next, Event{Name: eventName(ev, c, next), Notice: ev.notice, Cause: ev.cause})
 			e.changes.notify(key)
 			return next, true, nil
 		}
@@ -131,8 +134,14 @@ func (e *Engine) replace(ctx context.Context, key session.Key, old session.Recor
 	return won, nil
 }
 
-// eventName is what the log calls ev, given the challenge it led to, or "".
-func eventName(ev event, next challenge) string {
+// hidden reports whether ev, which led to next, must not show: those who wait
+// for a blind challenge to change would learn from it that there is a user.
+func (ev event) hidden(next challenge) bool {
+	return next.Blind && next.State == Pending && (ev.kind == evSettle || ev.kind == evDeny || ev.kind == evGone)
+}
+
+// eventName is what the log calls ev, which led from before to next, or "".
+func eventName(ev event, before, next challenge) string {
 	switch next.State {
 	case Verified:
 		if ev.kind == evTake {
@@ -140,10 +149,7 @@ func eventName(ev event, next challenge) string {
 		}
 		return EventVerified
 	case Denied:
-		if push(next.Factor) && next.Notice == NoticeNone {
-			return EventPushDenied
-		}
-		return EventDenied
+		return denial(next, ev)
 	case Locked:
 		return EventLocked
 	case Expired:
@@ -152,24 +158,57 @@ func eventName(ev event, next challenge) string {
 		}
 		return EventExpired
 	}
+	if before.State == Enrolling && next.State == Choosing {
+		if next.Notice == NoticeNone {
+			return EventEnrolled
+		}
+		return EventEnrolFailed
+	}
+	return eventNameWithin(ev, next)
+}
+
+// eventNameWithin is eventName where the challenge goes on.
+func eventNameWithin(ev event, next challenge) string {
 	switch ev.kind {
 	case evActivate:
+		switch {
+		case next.State == Enrolling:
+			return EventEnrolStarted
+		case next.Blind:
+			return "" // nothing was sent yet
+		}
 		return EventActivated
+	case evSettle:
+		if next.Way == wayPhantom {
+			return EventNotActivated
+		}
+		return EventActivated
+	case evLogin:
+		return EventPasswordAccepted
 	case evWrong:
 		return EventCodeWrong
+	case evDeny:
+		return denial(next, ev)
 	}
 	return ""
 }
 
-// report tells the observer. An empty name is nothing to tell.
-func (e *Engine) report(key session.Key, name string, c challenge, cause error) {
-	if name == "" {
+func denial(next challenge, ev event) string {
+	if push(next.Factor) && ev.notice == NoticeNone {
+		return EventPushDenied
+	}
+	return EventDenied
+}
+
+// report tells the observer, who is given what c adds to told. An empty name is
+// nothing to tell.
+func (e *Engine) report(key session.Key, c challenge, told Event) {
+	if told.Name == "" {
 		return
 	}
-	e.observe(Event{
-		Name: name, User: c.User, UserID: c.UserID, Site: c.Site, Factor: c.Factor,
-		ChallengeRef: challengeRef(key), State: c.State, Cause: cause,
-	})
+	told.User, told.UserID, told.Site = cmp.Or(c.User, c.Username), c.UserID, c.Site
+	told.Factor, told.ChallengeRef, told.State = c.Factor, challengeRef(key), c.State
+	e.observe(told)
 }
 
 // challengeRef names a challenge in logs. It is a hash of the key, so that

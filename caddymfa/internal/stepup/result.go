@@ -13,12 +13,13 @@ type State string
 // The states. Verified, Denied, Expired and Locked are final: a challenge that
 // has reached one of them never changes its state again.
 const (
-	Choosing State = "choosing" // no factor is activated yet
-	Pending  State = "pending"  // a factor is activated, its proof is awaited
-	Verified State = "verified" // the user proved themselves
-	Denied   State = "denied"   // declined on the phone, or refused for good
-	Expired  State = "expired"  // the time is over, or the user cancelled
-	Locked   State = "locked"   // too many wrong codes
+	Choosing  State = "choosing"  // no factor is activated yet
+	Enrolling State = "enrolling" // a device is being enrolled; then there is something to choose
+	Pending   State = "pending"   // a factor is activated, its proof is awaited
+	Verified  State = "verified"  // the user proved themselves
+	Denied    State = "denied"    // declined on the phone, or refused for good
+	Expired   State = "expired"   // the time is over, or the user cancelled
+	Locked    State = "locked"    // too many wrong codes
 )
 
 // Final reports whether s is one of the states that never change.
@@ -40,15 +41,18 @@ const (
 	TooManyTries         // locked; RetryAt tells until when, if the user's own limit is reached
 	TooManySends         // nothing was sent; RetryAt tells when the next may be
 	UnknownFactor        // no such offer for this user at this site
-	NotPending           // there is nothing to verify: no factor is activated
+	NotPending           // there is nothing to verify: no factor is activated, or it takes no code
 	OtherBrowser         // the challenge belongs to another browser; nothing is told about it
 	NoAccess             // OneLogin has no active user by that name
 	NoDevice             // the user has no device that may be used here
+	EnrolFailed          // OneLogin refused the device that was being enrolled
+	EnrolExpired         // the enrolment took too long
+	WrongPassword        // OneLogin does not know this name with this password; a try was charged
 )
 
 var noticeNames = [...]string{
 	"none", "wrong code", "used code", "malformed code", "too many tries", "too many sends",
-	"unknown factor", "not pending", "other browser", "no access", "no device",
+	"unknown factor", "not pending", "other browser", "no access", "no device", "enrolment failed", "enrolment expired", "wrong password",
 }
 
 // String returns the notice in words, for logs and test failures.
@@ -57,25 +61,6 @@ func (n Notice) String() string {
 		return "unknown notice"
 	}
 	return noticeNames[n]
-}
-
-// Demand is what one request asked of one user. The gate seals it into the
-// address of the challenge page, so the engine trusts every field.
-type Demand struct {
-	// Nonce names the challenge. It is random and never used twice.
-	Nonce [16]byte
-
-	// User is the user as the site's first login names them.
-	User string
-
-	// Site is the protected site that asks.
-	Site string
-
-	// Factors are the factors that will do. The zero value allows none.
-	Factors policy.FactorSet
-
-	// Expires is the end of the choice: nothing is activated after it.
-	Expires time.Time
 }
 
 // Offer is a device that the user may verify with.
@@ -88,7 +73,9 @@ type Offer struct {
 	Factor policy.Factor
 
 	// Name is what the user called the device, or the kind's name at
-	// OneLogin if the device has none. It is text from outside.
+	// OneLogin if the device has none. It is text from outside. With Smart
+	// MFA it is the masked address that a code goes to; temporary codes, and
+	// the offers of a blind demand, have none.
 	Name string
 
 	// Default is true for the device that OneLogin prefers.
@@ -108,16 +95,38 @@ type Result struct {
 	// them although nothing else needs it.
 	Offers []Offer
 
+	// Scarce reports that few calls to OneLogin are left for this hour: the
+	// offers then begin with those that cost the fewest.
+	Scarce bool
+
 	// NotOffered names the user's devices that cannot be used here. It is
 	// filled in with [NoDevice] only.
 	NotOffered []string
+
+	// Enrollable is what the user, who has no device at all, may enrol here
+	// with [Engine.Enroll]. It comes with [NoDevice], [EnrolFailed] and
+	// [EnrolExpired] only.
+	Enrollable []Offer
+
+	// Enrolment is set while [Enrolling].
+	Enrolment *Enrolment
+
+	// NeedsLogin is true while nobody has given a name and a password yet and
+	// the site wants them: see [Engine.Login].
+	NeedsLogin bool
 
 	// Factor is the activated device. Zero while choosing.
 	Factor Offer
 
 	// NeedsCode is true if only a typed code can verify the activated device,
 	// AcceptsCode if one may: a push can be approved or its code be typed.
-	NeedsCode, AcceptsCode bool
+	// Polled is true if the proof can be given elsewhere: by approving a push,
+	// by opening a link, or by keying VoiceCode in during a call.
+	NeedsCode, AcceptsCode, Polled bool
+
+	// VoiceCode is what the user keys in on the phone that OneLogin calls. It
+	// is for this browser's page alone.
+	VoiceCode string
 
 	// ExpiresAt is when the current state ends by itself.
 	ExpiresAt time.Time
@@ -137,61 +146,49 @@ type Result struct {
 	// exists yet. It is for [Engine.Wait].
 	Revision uint64
 
-	// CookieValue is the new value of the challenge cookie. Only a Start that
-	// activated a factor sets it; the earlier value is dead then.
+	// CookieValue is the new value of the challenge cookie. It is set by every
+	// step that activated a factor, began an enrolment or took a password; the
+	// earlier value is dead then.
 	CookieValue string
+}
+
+// Enrolment is a registration as the person sees it. All of it is for this
+// browser's page alone: whoever has the secret can make the codes.
+type Enrolment struct {
+	// Factor is the kind of device that is being enrolled.
+	Factor policy.Factor
+
+	// TOTPURL is for apps: the otpauth URL to show as a QR code. Secret is
+	// what is typed instead. Both are empty for other factors.
+	TOTPURL, Secret string
+
+	// VoiceCode is what the user keys in on the phone that OneLogin calls.
+	VoiceCode string
+
+	// NeedsCode is true if only a typed code can end it, AcceptsCode if one
+	// may. Polled is true if it can end elsewhere.
+	NeedsCode, AcceptsCode, Polled bool
+
+	// ExpiresAt is when it ends by itself, and the challenge with it.
+	ExpiresAt time.Time
 }
 
 // Proof is what a verified challenge is worth.
 type Proof struct {
-	// UserID is OneLogin's id of the user.
-	UserID string
+	// UserID is OneLogin's id of the user, User their username there. The
+	// username may be empty.
+	UserID, User string
 
-	// Factor is the kind of proof that was given.
+	// Factor is the kind of proof that was given. [policy.LowRisk] is none:
+	// OneLogin saw no need to ask.
 	Factor policy.Factor
 
 	// AuthTime is when the proof was given, to the best of our knowledge and
 	// never later than it was.
 	AuthTime time.Time
+
+	// SessionToken opens a session at OneLogin in the browser that posts it
+	// there, within two minutes. Only [Password.Session] asks for it. It is a
+	// secret: it belongs in that form and nowhere else.
+	SessionToken string
 }
-
-// Event is something that the caller's log should have. No event carries a
-// code, a cookie value, a device's name or a key of the store.
-type Event struct {
-	// Name says what happened: one of the Event constants.
-	Name string
-
-	// User is the user as the site names them, UserID as OneLogin does.
-	User, UserID string
-
-	// Site is the protected site.
-	Site string
-
-	// Factor is the activated kind of proof, if there is one.
-	Factor policy.Factor
-
-	// ChallengeRef is the same for all events of a challenge. It leads to no
-	// record.
-	ChallengeRef string
-
-	// State is the challenge's state after the event.
-	State State
-
-	// Cause is why OneLogin could not tell, where that is what happened.
-	Cause error
-}
-
-// The names of events.
-const (
-	EventStarted      = "challenge_started"   // the first start of a challenge
-	EventActivated    = "factor_activated"    // a push, message or silent activation went out
-	EventSendsLimited = "sends_limited"       // an activation was refused by a limit
-	EventCodeWrong    = "code_wrong"          // OneLogin refused a code
-	EventCodeReplayed = "code_replayed"       // a code that was accepted before was tried again
-	EventPushDenied   = "push_denied"         // declined on the phone
-	EventDenied       = "challenge_denied"    // OneLogin refused for good, or the user is not active any more
-	EventVerified     = "challenge_verified"  // the user proved themselves
-	EventLocked       = "challenge_locked"    // too many wrong codes
-	EventExpired      = "challenge_expired"   // the time is over; Cause is set if OneLogin could not be read
-	EventCancelled    = "challenge_cancelled" // the user gave up
-)

@@ -8,16 +8,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 )
 
-// outlives is how much longer OneLogin keeps a verification than we do, so that
-// an approval in our last second can still be read.
-const outlives = 30 * time.Second
-
 // Start activates the device of an offer: it sends the push, the text message
-// or the mail, and from then on a proof is awaited. Another device may be
-// started while one is pending, which drops the earlier verification.
+// or the mail, places the call, and from then on a proof is awaited. Another
+// device may be started while one is pending, which drops the earlier
+// activation.
 //
 // Starting the pending device again within [Limits.ResendAfter] sends nothing
 // and returns the challenge as it runs. So does a start while another one is
@@ -25,8 +22,24 @@ const outlives = 30 * time.Second
 // is asked, and gives the browser a new cookie value in [Result.CookieValue].
 //
 // An activation is carried through even if ctx ends. After an error nothing is
-// known to be sent, but it stays charged.
+// known to be sent, but it stays charged. A blind demand is answered before
+// OneLogin is asked at all.
 func (e *Engine) Start(ctx context.Context, d Demand, cookieValue, offerID string) (Result, error) {
+	return e.begin(ctx, d, cookieValue, offerID, func(x choices) []device { return x.devices })
+}
+
+// Enroll begins to enrol what one of [Result.Enrollable] offers, for a user who
+// has no device at all, as Start does with a device. [Result.Enrolment] says
+// what the person needs for it. It proves nothing: once the device is enrolled
+// the challenge is [Choosing] again, and the device is among the offers.
+//
+// Without [Features.Enroll] there is nothing to enrol.
+func (e *Engine) Enroll(ctx context.Context, d Demand, cookieValue, offerID string) (Result, error) {
+	return e.begin(ctx, d, cookieValue, offerID, func(x choices) []device { return x.enrollable })
+}
+
+// begin finds the device behind an offer and has it activated.
+func (e *Engine) begin(ctx context.Context, d Demand, cookieValue, offerID string, among func(choices) []device) (Result, error) {
 	c, err := e.load(ctx, d)
 	switch {
 	case err != nil:
@@ -36,75 +49,49 @@ func (e *Engine) Start(ctx context.Context, d Demand, cookieValue, offerID strin
 	case c.State.Final():
 		return e.view(d, c), nil
 	}
-	userID, chosen, refused, err := e.resolve(ctx, d, offerID)
+	x, chosen, refused, err := e.choose(ctx, d, c, offerID, among)
 	switch {
 	case err != nil:
 		return Result{}, err
-	case refused == NoticeNone && c.UserID != "" && c.UserID != userID:
-		return e.show(d, c, NoAccess), nil
 	case refused != NoticeNone:
-		return e.show(d, c, refused), nil
-	case c.repeats(chosen.ID, time.Now(), e.limits.ResendAfter):
+		return e.show(ctx, d, c, refused), nil
+	case c.UserID != "" && !c.Blind && c.UserID != x.user.ID:
+		return e.show(ctx, d, c, NoAccess), nil
+	case c.repeats(chosen, time.Now(), e.limits.ResendAfter):
 		e.watch(challengeKey(d), c)
-		return e.show(d, c, NoticeNone), nil
+		return e.show(ctx, d, c, NoticeNone), nil
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
-	c.UserID = userID
-	return e.begin(ctx, d, c, cookieValue, chosen)
+	c.UserID = x.user.ID
+	return e.reserve(ctx, d, c, cookieValue, activation{demand: d, device: chosen, user: x.user})
 }
 
-// resolve returns OneLogin's id of the user and the device behind an offer, or
-// the notice that says why there is none. If the offer is not among what was
-// seen a while ago OneLogin is asked again.
-func (e *Engine) resolve(ctx context.Context, d Demand, wanted string) (userID string, chosen device, refused Notice, err error) {
-	for _, maxAge := range [...]time.Duration{freshFor, recheckAfter} {
-		p, err := e.directory.find(ctx, d.User, maxAge)
-		if err != nil {
-			return "", device{}, NoticeNone, err
-		}
-		if !p.active(time.Now()) {
-			return "", device{}, NoAccess, nil
-		}
-		will, _ := usable(d, p.devices)
-		if len(will) == 0 {
-			refused = NoDevice
-			continue
-		}
-		refused = UnknownFactor
-		for _, x := range will {
-			if offerID(d, x.ID) == wanted {
-				return p.user.ID, x, NoticeNone, nil
-			}
-		}
-	}
-	return "", device{}, refused, nil
-}
-
-// begin stores the challenge if this is its first start, and reserves the right
-// to activate: of many starts that race, one goes on.
-func (e *Engine) begin(ctx context.Context, d Demand, c challenge, cookieValue string, chosen device) (Result, error) {
-	key, userID := challengeKey(d), c.UserID
+// reserve stores the challenge if this is its first start, and reserves the
+// right to activate: of many starts that race, one goes on.
+func (e *Engine) reserve(ctx context.Context, d Demand, c challenge, cookieValue string, a activation) (Result, error) {
+	key := challengeKey(d)
 	if c.Revision == 0 {
 		if err := e.create(ctx, key, c); err != nil {
 			return Result{}, err
 		}
 	}
-	retryAt, spent, err := e.spent(ctx, userID, e.limits.tries())
+	retryAt, spent, err := e.spent(ctx, c.subject(), e.limits.tries())
 	if err != nil {
 		return Result{}, err
 	}
 	if spent {
 		c, _, err = e.change(ctx, key, event{kind: evLock, retryAt: retryAt})
-		return e.showOwned(d, c, cookieValue), err
+		return e.showOwned(ctx, d, c, cookieValue), err
 	}
 	reservation := newReservation()
 	c, _, err = e.change(ctx, key, event{kind: evReserve, browser: browserHash(cookieValue),
 		reservation: reservation, until: time.Now().Add(stepTime)})
 	if err != nil || c.Reservation != reservation {
-		return e.showOwned(d, c, cookieValue), err
+		return e.showOwned(ctx, d, c, cookieValue), err
 	}
-	r, err := e.activate(ctx, d, userID, reservation, chosen)
+	a.challenge = c
+	r, err := e.activate(ctx, key, a)
 	if err != nil {
 		// The reservation lapses by itself if the store does not answer either.
 		_, _, _ = e.change(ctx, key, event{kind: evRelease, reservation: reservation})
@@ -114,64 +101,114 @@ func (e *Engine) begin(ctx context.Context, d Demand, c challenge, cookieValue s
 
 // showOwned is show for a challenge that may have become another browser's
 // since it was loaded.
-func (e *Engine) showOwned(d Demand, c challenge, cookieValue string) Result {
+func (e *Engine) showOwned(ctx context.Context, d Demand, c challenge, cookieValue string) Result {
 	if !c.owned(d, cookieValue) {
 		return otherBrowser()
 	}
-	return e.show(d, c, NoticeNone)
+	return e.show(ctx, d, c, NoticeNone)
 }
 
 // activate charges the user, asks OneLogin and records what it did. The caller
 // holds the reservation.
-func (e *Engine) activate(ctx context.Context, d Demand, userID, reservation string, chosen device) (Result, error) {
-	key := challengeKey(d)
-	left, err := e.charge(ctx, userID, e.limits.sends(chosen.factor))
+func (e *Engine) activate(ctx context.Context, key session.Key, a activation) (Result, error) {
+	left, err := e.charge(ctx, a.challenge.subject(), e.limits.sends(a.device.factor))
 	if err != nil {
 		return Result{}, err
 	}
 	if left.passed {
-		return e.refuseSend(ctx, d, reservation, left.retryAt)
+		return e.refuseSend(ctx, key, a, left.retryAt)
 	}
-	v, err := e.client.Activate(ctx, userID, chosen.ID, e.limits.Lifetime+outlives)
-	if err != nil {
-		return Result{}, fmt.Errorf("activate factor: %w", err)
+	if a.challenge.Blind {
+		return e.activateBlindly(ctx, key, a)
 	}
-	cookieValue := newCookieValue()
-	c, activated, err := e.change(ctx, key, event{kind: evActivate, reservation: reservation,
-		verificationID: v.ID, device: chosen, newBrowser: browserHash(cookieValue), until: e.deadline(v, time.Now())})
-	if err != nil {
+	asked := time.Now()
+	o, err := e.way(a.device.way).activate(ctx, a)
+	switch {
+	case err != nil:
 		return Result{}, err
+	case o.gone:
+		c, _, err := e.change(ctx, key, event{kind: evGone, reservation: a.challenge.Reservation})
+		return e.show(ctx, a.demand, c, NoticeNone), err
+	case o.lowRisk:
+		return e.acceptLowRisk(ctx, key, a, asked)
 	}
-	r := e.show(d, c, NoticeNone)
-	if activated && c.State == Pending {
-		e.watch(key, c)
-		r.CookieValue = cookieValue
+	_, r, err := e.record(ctx, key, a, event{kind: evActivate, opened: o, until: e.deadline(o, time.Now())})
+	return r, err
+}
+
+// record applies ev, which an activation led to, and gives the browser its new
+// cookie value. The challenge is returned if this was its doing.
+func (e *Engine) record(ctx context.Context, key session.Key, a activation, ev event) (*challenge, Result, error) {
+	cookieValue := newCookieValue()
+	ev.reservation, ev.device, ev.newBrowser = a.challenge.Reservation, a.device, browserHash(cookieValue)
+	c, changed, err := e.change(ctx, key, ev)
+	if err != nil {
+		return nil, Result{}, err
 	}
+	r := e.show(ctx, a.demand, c, NoticeNone)
+	if !changed || c.Activation != a.challenge.Reservation {
+		return nil, r, nil
+	}
+	e.watch(key, c)
+	r.CookieValue = cookieValue
+	return &c, r, nil
+}
+
+// activateBlindly shows a pending challenge at once, and finds out later whether
+// there is anybody to send anything to.
+func (e *Engine) activateBlindly(ctx context.Context, key session.Key, a activation) (Result, error) {
+	if !e.reserveSettling() {
+		return Result{}, errBusy
+	}
+	o := opened{way: wayPhantom, polled: e.answeredElsewhere(a.device.factor)}
+	c, r, err := e.record(ctx, key, a, event{kind: evActivate, opened: o, until: e.deadline(o, time.Now())})
+	if c == nil {
+		e.releaseSettling()
+		return r, err
+	}
+	e.settle(key, a.demand, *c, a.device.factor)
 	return r, nil
 }
 
+// acceptLowRisk verifies a user whom OneLogin saw no need to ask. They are read
+// once more, as after every proof, but their limits stay as they are.
+func (e *Engine) acceptLowRisk(ctx context.Context, key session.Key, a activation, asked time.Time) (Result, error) {
+	user, found, err := e.client.UserByID(ctx, a.challenge.UserID)
+	if err != nil {
+		return Result{}, fmt.Errorf("read user again: %w", err)
+	}
+	if !found || !user.Active(time.Now()) {
+		c, _, err := e.change(ctx, key, event{kind: evDeny, reservation: a.challenge.Reservation, notice: NoAccess})
+		return e.show(ctx, a.demand, c, NoticeNone), err
+	}
+	_, r, err := e.record(ctx, key, a, event{kind: evLowRisk, asked: asked, username: user.Username})
+	return r, err
+}
+
 // refuseSend gives the reservation back: the challenge goes on as it was.
-func (e *Engine) refuseSend(ctx context.Context, d Demand, reservation string, retryAt time.Time) (Result, error) {
-	key := challengeKey(d)
-	c, _, err := e.change(ctx, key, event{kind: evRelease, reservation: reservation})
+func (e *Engine) refuseSend(ctx context.Context, key session.Key, a activation, retryAt time.Time) (Result, error) {
+	c, _, err := e.change(ctx, key, event{kind: evRelease, reservation: a.challenge.Reservation})
 	if err != nil {
 		return Result{}, err
 	}
-	e.report(key, EventSendsLimited, c, nil)
-	r := e.show(d, c, TooManySends)
+	e.report(key, c, Event{Name: EventSendsLimited})
+	r := e.show(ctx, a.demand, c, TooManySends)
 	if !c.State.Final() {
 		r.RetryAt = retryAt
 	}
 	return r, nil
 }
 
-// deadline is when a verification activated now is given up. OneLogin's own
-// expiry only makes it earlier, and not if it is already past: then the clocks
-// differ, and OneLogin itself says when the verification is gone.
-func (e *Engine) deadline(v onelogin.Verification, now time.Time) time.Time {
+// deadline is when an activation made now is given up. OneLogin's own expiry
+// only makes it earlier, and not if it is already past: then the clocks differ,
+// and OneLogin itself says when the verification is gone.
+func (e *Engine) deadline(o opened, now time.Time) time.Time {
 	ours := now.Add(e.limits.Lifetime)
-	if v.ExpiresAt.After(now) && v.ExpiresAt.Before(ours) {
-		return v.ExpiresAt
+	if o.way == wayRegister {
+		ours = now.Add(enrolTime)
+	}
+	if o.expiresAt.After(now) && o.expiresAt.Before(ours) {
+		return o.expiresAt
 	}
 	return ours
 }
@@ -183,8 +220,9 @@ func newCookieValue() string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
+// newReservation names a reservation, and the activation that comes of it.
 func newReservation() string {
-	var random [8]byte
+	var random [16]byte
 	rand.Read(random[:])
 	return hex.EncodeToString(random[:])
 }

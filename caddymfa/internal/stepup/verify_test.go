@@ -33,7 +33,7 @@ func TestWrongCodeIsRefusedAndTheRightOneAfterItPasses(t *testing.T) {
 		now := time.Now()
 		v.want(v.verify(right), stepup.Verified, stepup.NoticeNone)
 		proof, won := v.finish()
-		want := stepup.Proof{UserID: "101", Factor: policy.SMS, AuthTime: proof.AuthTime}
+		want := stepup.Proof{UserID: "101", User: "alice", Factor: policy.SMS, AuthTime: proof.AuthTime}
 		if !won || proof != want || !proof.AuthTime.Equal(now) {
 			t.Errorf("Finish = %+v, %v, want %+v at %v", proof, won, want, now)
 		}

@@ -1,0 +1,194 @@
+package stepup
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
+)
+
+// A blind challenge is put to whoever typed a name. Until a proof is accepted
+// nothing may tell whether there is such a user: not what is shown, not how
+// long it takes, not what other people with that name have tried. So the
+// offers are always the same, a start is answered before OneLogin is asked,
+// limits that show are counted by the name as it was typed, and whoever cannot
+// be proven gets a phantom.
+
+const (
+	// settleTime is how long after a start a code is looked at: by then it is
+	// usually known who it is for, which takes longer for some than for others.
+	settleTime = time.Second
+
+	// maxSettling bounds how many starts are being found out about at a time.
+	maxSettling = 64
+)
+
+// phantom is the way of nobody. A code costs one call, which decides nothing:
+// that takes as long as refusing a real one.
+type phantom struct{ *Engine }
+
+func (w phantom) activate(context.Context, activation) (opened, error) {
+	return opened{way: wayPhantom}, nil
+}
+
+func (w phantom) verify(ctx context.Context, _ challenge, _ string) (answer, error) {
+	if _, err := w.client.RateLimit(ctx); err != nil {
+		return answer{}, err
+	}
+	return answer{verdict: onelogin.WrongCode}, nil
+}
+
+func (w phantom) poll(context.Context, challenge) (answer, error) {
+	return answer{verdict: onelogin.Pending}, nil
+}
+
+// blindDevices are the offers of a blind demand.
+func blindDevices(d Demand) (will []device) {
+	for _, f := range []policy.Factor{policy.Protect, policy.SMS, policy.Email, policy.TOTP} {
+		if d.Factors.Has(f) {
+			will = append(will, device{Device: onelogin.Device{ID: "blind:" + string(f)}, factor: f, way: wayPhantom})
+		}
+	}
+	return will
+}
+
+// reserveSettling returns false if too much is being found out already, which
+// says nothing about anybody. Who is told true calls settle or release.
+func (e *Engine) reserveSettling() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.settling >= maxSettling {
+		return false
+	}
+	e.settling++
+	return true
+}
+
+func (e *Engine) releaseSettling() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.settling--
+}
+
+// settle finds out behind the person's back who c is for, and activates the
+// device of theirs that was chosen. Until then, and after any failure, c is a
+// phantom.
+func (e *Engine) settle(key session.Key, d Demand, c challenge, f policy.Factor) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		e.settling--
+		return
+	}
+	e.working.Go(func() {
+		defer e.releaseSettling()
+		ctx, cancel := context.WithTimeout(e.live, stepTime)
+		defer cancel()
+		ev := e.findOut(ctx, d, c, f)
+		ev.kind, ev.activation = evSettle, c.Activation
+		// Should the store not take it, the challenge stays a phantom.
+		if next, settled, err := e.change(ctx, key, ev); err == nil && settled {
+			e.watch(key, next)
+		}
+	})
+}
+
+// findOut activates the chosen kind of device of the user that d names. The
+// user's own limits hold here too, unseen.
+func (e *Engine) findOut(ctx context.Context, d Demand, c challenge, f policy.Factor) event {
+	nobody := event{opened: opened{way: wayPhantom}}
+	p, err := e.people.find(ctx, d.User, freshFor)
+	if err != nil {
+		nobody.cause = err
+		return nobody
+	}
+	x, found := chosenOf(d, p, f)
+	switch {
+	case !p.active(time.Now()):
+		nobody.notice = NoAccess
+		return nobody
+	case !found:
+		nobody.notice = NoDevice
+		return nobody
+	}
+	left, err := e.charge(ctx, p.user.ID, e.limits.sends(f))
+	if err != nil || left.passed {
+		nobody.notice, nobody.cause = TooManySends, err
+		return nobody
+	}
+	c.UserID = p.user.ID
+	o, err := bound{e}.activate(ctx, activation{demand: d, challenge: c, device: x})
+	if err != nil {
+		nobody.cause = err
+		return nobody
+	}
+	return event{userID: p.user.ID, device: x, opened: o}
+}
+
+// chosenOf returns p's first device of a kind, their default one if it is.
+func chosenOf(d Demand, p person, f policy.Factor) (device, bool) {
+	will, _ := usable(d, p.devices)
+	for _, x := range will {
+		if x.factor == f {
+			return x, true
+		}
+	}
+	return device{}, false
+}
+
+// loadSettled is load for a step that needs to know who a blind challenge is
+// for. It takes as long after the start for everybody; only a slow OneLogin
+// makes it longer.
+func (e *Engine) loadSettled(ctx context.Context, d Demand, cookieValue string) (challenge, error) {
+	c, err := e.load(ctx, d)
+	if err != nil || !c.Blind || c.State != Pending || !c.owned(d, cookieValue) {
+		return c, err
+	}
+	if !pause(ctx, nil, time.Until(c.SentAt.Add(settleTime))) {
+		return c, fmt.Errorf("wait for user: %w", ctx.Err())
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	for {
+		changed, release := e.changes.subscribe(challengeKey(d))
+		c, err = e.load(ctx, d)
+		if err != nil || c.State != Pending || c.Settled {
+			release()
+			return c, err
+		}
+		goOn := pause(ctx, changed, reloadEvery)
+		release()
+		if !goOn {
+			return c, errNoAnswer
+		}
+	}
+}
+
+// unseenWay is the way by which a code of a blind challenge is tried: its own,
+// unless the user has no tries left or the code was used. That must not show,
+// and a limit that strangers can exhaust must not be that of the user's other
+// challenges.
+func (e *Engine) unseenWay(ctx context.Context, c challenge, used bool) (way, error) {
+	if c.Way == wayPhantom || used {
+		return phantom{e}, nil
+	}
+	left, err := e.charge(ctx, blindSubject(c.UserID), e.limits.tries())
+	if err != nil || left.passed {
+		return phantom{e}, err
+	}
+	return e.way(c.Way), nil
+}
+
+func blindSubject(userID string) string { return "blind " + userID }
+
+// typedSubject is what limits count by where a name was typed by anybody.
+func typedSubject(name string) string { return "typed " + canonical(name) }
+
+// canonical makes the usual spellings of a name one.
+func canonical(name string) string {
+	return strings.ToLower(strings.Join(strings.Fields(strings.Map(fold, name)), " "))
+}
