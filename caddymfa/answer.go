@@ -35,8 +35,28 @@ type challengeJSON struct {
 	TriesLeft *int         `json:"tries_left,omitempty"`
 	RetryIn   int64        `json:"retry_in,omitempty"`
 	ReturnTo  string       `json:"return_to,omitempty"`
-	Error     string       `json:"error,omitempty"`
-	Reference string       `json:"reference,omitempty"`
+	Needs     []string     `json:"needs,omitempty"` // what a first login has to be given: user, password
+
+	Polled    bool           `json:"polled,omitempty"`     // may be approved elsewhere
+	VoiceCode string         `json:"voice_code,omitempty"` // to key into the phone that rings
+	Enroll    []factorJSON   `json:"enroll,omitempty"`     // what can be enrolled
+	Enrolment *enrolmentJSON `json:"enrolment,omitempty"`
+
+	SessionForm  string `json:"session_form,omitempty"` // where a browser posts session_token
+	SessionToken string `json:"session_token,omitempty"`
+
+	Error     string `json:"error,omitempty"`
+	Reference string `json:"reference,omitempty"`
+}
+
+// enrolmentJSON is a device that is being enrolled. Its secret makes codes.
+type enrolmentJSON struct {
+	Kind      string `json:"kind"`
+	TOTPURL   string `json:"totp_url,omitempty"`
+	Secret    string `json:"secret,omitempty"`
+	VoiceCode string `json:"voice_code,omitempty"`
+	NeedsCode bool   `json:"needs_code"`
+	ExpiresIn int64  `json:"expires_in"`
 }
 
 type factorJSON struct {

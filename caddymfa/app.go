@@ -29,8 +29,12 @@ func init() {
 //				client_id     <value>
 //				client_secret <value>
 //				ca            <file>
+//				api           v1|v2
+//				email_link    <url>
+//				hourly_budget <calls>
 //			}
 //			store memory
+//			help_desk
 //			brand {
 //				name <text>
 //				logo <file>
@@ -47,6 +51,12 @@ type App struct {
 	// config still uses the same store; the memory store does not survive the
 	// end of the process.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=mfa.stores inline_key=module"`
+
+	// HelpDesk lets operators make a temporary code for a person who has lost
+	// their phone ("caddy mfa token"), and lets such codes count on every site
+	// whose factors include temporary. Default: false; OneLogin is then never
+	// asked for one.
+	HelpDesk bool `json:"help_desk,omitempty"`
 
 	// Brand is how the pages look on every site that has no brand of its own.
 	Brand *Brand `json:"brand,omitempty"`
@@ -81,6 +91,9 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // running config already uses. It makes no network call.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.log = ctx.Logger()
+	if err := registerMetrics(ctx); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	a.keys = &keyring{storage: ctx.Storage()}
 	if a.OneLogin == nil {
 		return errors.New(`no OneLogin tenant: add "onelogin <subdomain> { client_id …; client_secret … }" to the global option mfa`)
@@ -99,7 +112,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.store, err = acquireStore(provider); err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
-	a.engine, err = acquireEngine(resolved, provider.identity(), a.store.value.Store, a.log)
+	a.engine, err = acquireEngine(resolved, provider.identity(), a.store.value.Store, a.log, auditLog(ctx))
 	return err
 }
 
@@ -148,6 +161,12 @@ func (a *App) steps() *stepup.Engine { return a.engine.value.Engine }
 // sessions returns the typed layer over the app's store.
 func (a *App) sessions() *session.Sessions {
 	return session.NewSessions(a.store.value.Store)
+}
+
+// auditLog is the logger of what happened to people's challenges. It has a name
+// of its own, http.handlers.mfa.audit, so that it can be kept apart.
+func auditLog(ctx caddy.Context) *zap.Logger {
+	return ctx.Logger(Handler{}).Named("audit")
 }
 
 // isPlaceholder tells whether value is filled in when the config is loaded.

@@ -27,10 +27,6 @@ type option struct {
 // notYet are names that people may expect, with what there is to say to them.
 var notYet = map[string]string{
 	"once":      "once is not available in this version: use a short max_age",
-	"sign_in":   "sign_in is not available in this version: put a first login such as basic_auth or forward_auth in front",
-	"enroll":    "enroll is not available in this version: people enrol their devices in OneLogin",
-	"smart_mfa": "smart_mfa is not available in this version",
-	"help_desk": "help_desk is not available in this version",
 	"webhook":   "webhook is not available in this version",
 	"fail_open": "fail_open does not exist: when OneLogin cannot be asked, nobody is let through",
 }

@@ -30,9 +30,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	err := readBlock(d, "the global option mfa", map[string]option{
-		"onelogin": {read: a.readOneLogin},
-		"store":    {read: a.readStore},
-		"brand":    brand(&a.Brand),
+		"onelogin":  {read: a.readOneLogin},
+		"store":     {read: a.readStore},
+		"brand":     brand(&a.Brand),
+		"help_desk": flag(&a.HelpDesk),
 	})
 	if err == nil && a.OneLogin == nil {
 		return d.Err(`the global option mfa needs a tenant: add "onelogin <subdomain> { client_id …; client_secret … }"`)
@@ -54,9 +55,15 @@ func (a *App) readOneLogin(d *caddyfile.Dispenser) error {
 		"client_id":     text(&o.ClientID),
 		"client_secret": text(&o.ClientSecret),
 		"ca":            text(&o.CA),
+		"api":           text(&o.API),
+		"email_link":    text(&o.EmailLink),
+		"hourly_budget": number(&o.HourlyBudget),
 	})
 	if err != nil {
 		return err
+	}
+	if err := o.checkRest(); err != nil {
+		return d.WrapErr(err)
 	}
 	for name, value := range map[string]string{"client_id": o.ClientID, "client_secret": o.ClientSecret} {
 		if value == "" {

@@ -49,6 +49,17 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 //			logo <file>
 //			help <text>
 //		}
+//		sign_in  passwordless|password {
+//			onelogin_session
+//		}
+//		enroll {
+//			factors <factor...>
+//			from    <prefix...>
+//		}
+//		smart_mfa {
+//			threshold <1-100>
+//			allow_low_risk
+//		}
 //		insecure_http
 //	}
 //
@@ -68,6 +79,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"require":       {read: h.readRequire, repeats: true},
 		"brand":         brand(&h.Brand),
 		"insecure_http": flag(&h.InsecureHTTP),
+		"sign_in":       {read: h.readSignIn},
+		"enroll":        {read: h.readEnroll},
+		"smart_mfa":     {read: h.readSmartMFA},
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/page"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
 )
@@ -30,6 +31,14 @@ func endpointOf(name string) (endpoint, bool) {
 		return endpoint{changing, (*Handler).serveStart}, true
 	case "verify":
 		return endpoint{changing, (*Handler).serveVerify}, true
+	case "name":
+		return endpoint{changing, (*Handler).serveName}, true
+	case "login":
+		return endpoint{changing, (*Handler).serveLogin}, true
+	case "enroll":
+		return endpoint{changing, (*Handler).serveEnroll}, true
+	case "confirm":
+		return endpoint{changing, (*Handler).serveConfirm}, true
 	case "cancel":
 		return endpoint{changing, (*Handler).serveCancel}, true
 	case "logout":
@@ -52,13 +61,17 @@ type call struct {
 	user, site string
 	base       string // the endpoints' path prefix as the browser sees it
 	wantsJSON  bool
+	browser    string // before any login: the hash of the browser's cookie
 
 	ticket ticket            // once it has been opened
+	demand stepup.Demand     // of the ticket
 	fields map[string]string // of a POST
 }
 
-// demand is what the call's ticket asks for.
-func (c *call) demand() stepup.Demand { return c.ticket.demand() }
+// take makes t the ticket of the call.
+func (h *Handler) take(c *call, t ticket) {
+	c.ticket, c.demand = t, h.stepDemand(c.r, t)
+}
 
 // serveOwn answers a request below the own prefix.
 func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
@@ -77,7 +90,10 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindInsecure})
 	}
 	c := &call{w: w, r: r, user: h.user(r), site: site(r), base: base(r), wantsJSON: wantsJSON(r)}
-	if c.user == "" {
+	switch {
+	case h.SignIn != nil:
+		c.browser = h.knowBrowser(w, r)
+	case c.user == "":
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
 	}
 	return e.serve(h, c)
@@ -104,16 +120,19 @@ func (h *Handler) withTicket(c *call, sealed string, then func(*call) error) err
 	if err != nil {
 		return h.unavailable(c.w, c.r, "open challenge", err)
 	}
-	if !ok || !t.fits(c.r, c.user) {
+	if !ok || !h.fits(c, t) {
 		return h.afresh(c, t.ReturnTo)
 	}
-	c.ticket = t
+	h.take(c, t)
 	return then(c)
 }
 
 // look shows the challenge as it stands. It sends nothing to anybody.
 func (h *Handler) look(c *call) error {
-	result, err := h.steps().Look(c.r.Context(), c.demand(), h.challengeCookie(c))
+	if h.nameless(c) {
+		return h.askName(c, http.StatusOK, page.None)
+	}
+	result, err := h.steps().Look(c.r.Context(), c.demand, h.challengeCookie(c))
 	if err != nil {
 		return h.unavailable(c.w, c.r, "look at challenge", err)
 	}
@@ -143,15 +162,22 @@ func (h *Handler) serveStart(c *call) error {
 	if ok, err := h.readForm(c, purposeForm); !ok {
 		return err
 	}
-	result, err := h.steps().Start(c.r.Context(), c.demand(), h.challengeCookie(c), c.fields["factor"])
+	result, err := h.steps().Start(c.r.Context(), c.demand, h.challengeCookie(c), c.fields["factor"])
 	if err != nil {
 		return h.unavailable(c.w, c.r, "start verification", err)
 	}
+	return h.proceed(c, result)
+}
+
+// proceed shows what a step led to that may have given the browser a new
+// challenge cookie. A step that was not refused leads to the page by a
+// redirect, so that reloading the page repeats nothing.
+func (h *Handler) proceed(c *call, result stepup.Result) error {
 	if result.CookieValue != "" {
 		h.cookies.set(c.w, h.cookies.challenge(c.ticket.Nonce), result.CookieValue, ticketLifetime)
 	}
 	if result.Notice == stepup.NoticeNone && !c.wantsJSON {
-		return h.toChallenge(c) // so that a reload of the page starts nothing
+		return h.toChallenge(c)
 	}
 	return h.show(c, result)
 }
@@ -161,7 +187,7 @@ func (h *Handler) serveVerify(c *call) error {
 	if ok, err := h.readForm(c, purposeForm); !ok {
 		return err
 	}
-	result, err := h.steps().Verify(c.r.Context(), c.demand(), h.challengeCookie(c), c.fields["code"])
+	result, err := h.steps().Verify(c.r.Context(), c.demand, h.challengeCookie(c), c.fields["code"])
 	if err != nil {
 		return h.unavailable(c.w, c.r, "verify code", err)
 	}
@@ -173,7 +199,7 @@ func (h *Handler) serveCancel(c *call) error {
 	if ok, err := h.readForm(c, purposeForm); !ok {
 		return err
 	}
-	if err := h.steps().Cancel(c.r.Context(), c.demand(), h.challengeCookie(c)); err != nil {
+	if err := h.steps().Cancel(c.r.Context(), c.demand, h.challengeCookie(c)); err != nil {
 		return h.unavailable(c.w, c.r, "cancel challenge", err)
 	}
 	h.cookies.clear(c.w, h.cookies.challenge(c.ticket.Nonce))

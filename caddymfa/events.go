@@ -35,7 +35,7 @@ func (h *Handler) stream(c *call) error {
 	defer context.AfterFunc(h.config, cancel)()
 
 	cookieValue := h.challengeCookie(c)
-	result, err := h.steps().Look(ctx, c.demand(), cookieValue)
+	result, err := h.steps().Look(ctx, c.demand, cookieValue)
 	if err != nil {
 		return h.unavailable(c.w, c.r, "look at challenge", err)
 	}
@@ -55,14 +55,17 @@ func (h *Handler) stream(c *call) error {
 func (h *Handler) next(ctx context.Context, c *call, cookieValue string, seen uint64) (stepup.Result, error) {
 	beat, cancel := context.WithTimeout(ctx, heartbeat)
 	defer cancel()
-	return h.steps().Wait(beat, c.demand(), cookieValue, seen)
+	return h.steps().Wait(beat, c.demand, cookieValue, seen)
 }
 
 // sendEvent writes one event and tells whether another can follow.
 func sendEvent(w http.ResponseWriter, result stepup.Result) bool {
 	state := result.State
-	if result.Notice == stepup.OtherBrowser {
+	switch {
+	case result.Notice == stepup.OtherBrowser:
 		state = stepup.Expired // nothing is told about it
+	case state == stepup.Enrolling:
+		state = stepup.Pending // something is awaited, which is all that a stream tells
 	}
 	if _, err := fmt.Fprintf(w, "data: {\"state\":%q}\n\n", state); err != nil {
 		return false

@@ -1,6 +1,7 @@
 package caddymfa
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // on to where they were going. Whoever comes second gets no session of their
 // own: the gate then judges what their browser already holds.
 func (h *Handler) finish(c *call) error {
-	proof, won, err := h.steps().Finish(c.r.Context(), c.demand(), h.challengeCookie(c))
+	proof, won, err := h.steps().Finish(c.r.Context(), c.demand, h.challengeCookie(c))
 	if err != nil {
 		return h.unavailable(c.w, c.r, "finish challenge", err)
 	}
@@ -23,12 +24,25 @@ func (h *Handler) finish(c *call) error {
 		}
 		h.cookies.clear(c.w, h.cookies.challenge(c.ticket.Nonce))
 	}
-	if c.wantsJSON {
+	switch {
+	case c.wantsJSON:
 		return writeJSON(c.w, http.StatusOK, challengeJSON{
-			State: string(stepup.Verified), User: c.user, Site: c.site, ReturnTo: c.ticket.ReturnTo,
+			State: string(stepup.Verified), User: h.proved(c, proof), Site: c.site, ReturnTo: c.ticket.ReturnTo,
+			SessionToken: proof.SessionToken, SessionForm: h.sessionForm(proof),
 		})
+	case proof.SessionToken != "":
+		return h.showContinue(c, proof)
 	}
 	return redirect(c.w, c.ticket.ReturnTo)
+}
+
+// proved is the user that the session is for: as the first login in front of
+// us names them, or as OneLogin does where the site brings its own.
+func (h *Handler) proved(c *call, proof stepup.Proof) string {
+	if h.SignIn == nil {
+		return c.user
+	}
+	return cmp.Or(proof.User, proof.UserID)
 }
 
 // openSession gives the browser a new cookie value. The session that it held
@@ -36,7 +50,7 @@ func (h *Handler) finish(c *call) error {
 func (h *Handler) openSession(c *call, proof stepup.Proof) error {
 	ctx, now := c.r.Context(), time.Now()
 	cookieValue, err := h.sessions.Create(ctx, session.Session{
-		User:     c.user,
+		User:     h.proved(c, proof),
 		UserID:   proof.UserID,
 		Site:     c.site,
 		Factor:   string(proof.Factor),

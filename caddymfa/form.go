@@ -23,10 +23,11 @@ func (h *Handler) readForm(c *call, purpose string) (bool, error) {
 	if err != nil {
 		return false, h.unavailable(c.w, c.r, "open form", err)
 	}
-	if !ok || !t.fits(c.r, c.user) || time.Now().After(t.Expires) {
+	if !ok || !h.fits(c, t) || time.Now().After(t.Expires) {
 		return false, h.refuse(c.w, c.r, refusal{status: http.StatusForbidden, kind: kindStaleForm, returnTo: t.ReturnTo})
 	}
-	c.ticket, c.fields = t, fields
+	c.fields = fields
+	h.take(c, t)
 	return true, nil
 }
 

@@ -58,7 +58,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // gate passes a guarded request if its session meets the requirement.
 func (h *Handler) gate(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, v visit, required policy.Requirement) error {
 	user := h.user(r)
-	if user == "" {
+	if user == "" && h.SignIn == nil {
 		h.log.Warn("request without a user refused: is a first login in front of mfa?", zap.String("user_placeholder", h.User))
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
 	}
@@ -70,7 +70,10 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 	if !ok {
 		return h.demand(w, r, user, required)
 	}
-	if err := identity.Assert(r.Header, identity.Assertion{User: user, Factor: proved.Factor, AuthTime: proved.AuthTime}); err != nil {
+	if h.SignIn != nil {
+		r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Set("http.auth.user.id", proved.User)
+	}
+	if err := identity.Assert(r.Header, identity.Assertion{User: proved.User, Factor: proved.Factor, AuthTime: proved.AuthTime}); err != nil {
 		return h.unavailable(w, r, "name the user to the app", err)
 	}
 	h.describe(r, decisionVerified, proved, now)
@@ -97,9 +100,10 @@ func (h *Handler) proof(ctx context.Context, v visit, site, user string, require
 	return s, err == nil, err
 }
 
-// alive tells whether a session is this user's and has not ended.
+// alive tells whether a session is this user's and has not ended. Where the
+// site brings its own first login, the session itself says who the user is.
 func (h *Handler) alive(s session.Session, user string, now time.Time) bool {
-	return s.User == user && s.Alive(now, time.Duration(h.Idle), time.Duration(h.Lifetime))
+	return (h.SignIn != nil || s.User == user) && s.Alive(now, time.Duration(h.Idle), time.Duration(h.Lifetime))
 }
 
 // guards tells whether the handler's matcher selects the request.
@@ -128,8 +132,12 @@ func (h *Handler) clean(r *http.Request) visit {
 	return *v
 }
 
-// user is the name that the first login gave, or "".
+// user is the name that the first login gave, or "". Where the site brings
+// its own first login, nobody in front of us is believed.
 func (h *Handler) user(r *http.Request) string {
+	if h.SignIn != nil {
+		return ""
+	}
 	fill := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if h.userKey != "" { // the usual case, and one without a copy
 		name, _ := fill.GetString(h.userKey)

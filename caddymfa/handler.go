@@ -91,6 +91,18 @@ type Handler struct {
 	// from the app's brand.
 	Brand *Brand `json:"brand,omitempty"`
 
+	// SignIn makes the site bring its own first login. Left out, a handler in
+	// front of mfa names the user.
+	SignIn *SignIn `json:"sign_in,omitempty"`
+
+	// Enroll lets users without a device enrol one. Left out, they are
+	// refused.
+	Enroll *Enroll `json:"enroll,omitempty"`
+
+	// SmartMFA proves people by OneLogin's Smart MFA in place of their
+	// devices. Left out, devices prove them.
+	SmartMFA *SmartMFA `json:"smart_mfa,omitempty"`
+
 	// MatcherSetsRaw selects the requests that are guarded. Left out, all
 	// are. Requests that it does not select pass without proof, so a path
 	// matcher here is weaker than Require: Caddy and the app may read an odd
@@ -151,7 +163,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.rules, err = h.compile(); err != nil {
 		return err
 	}
-	if err := h.Brand.load(); err != nil {
+	if err := errors.Join(h.Brand.load(), h.Enroll.compile()); err != nil {
 		return err
 	}
 	h.brand = h.Brand.over(h.app.Brand)
@@ -210,6 +222,9 @@ func (h *Handler) check() error {
 	if h.MaxAge > h.Lifetime {
 		return fmt.Errorf("max_age %s is longer than lifetime %s, which ends the session first: raise lifetime or lower max_age",
 			time.Duration(h.MaxAge), time.Duration(h.Lifetime))
+	}
+	if err := errors.Join(h.SignIn.check(), h.SmartMFA.check(), h.checkTogether()); err != nil {
+		return err
 	}
 	for _, rule := range h.Require {
 		if rule.MaxAge == 0 && len(rule.Factors) == 0 && len(h.Exempt) == 0 {

@@ -28,6 +28,12 @@ func logEvent(log *zap.Logger, event stepup.Event) {
 	if event.Factor != "" {
 		fields = append(fields, zap.String("factor", string(event.Factor)))
 	}
+	if event.Notice != stepup.NoticeNone {
+		fields = append(fields, zap.Stringer("notice", event.Notice))
+	}
+	if event.By != "" {
+		fields = append(fields, zap.String("by", event.By), zap.String("reason", event.Reason), zap.Time("until", event.Until))
+	}
 	if event.Cause != nil {
 		fields = append(fields, zap.Error(event.Cause))
 	}
@@ -36,14 +42,13 @@ func logEvent(log *zap.Logger, event stepup.Event) {
 
 func eventLevel(event stepup.Event) zapcore.Level {
 	switch event.Name {
-	case stepup.EventVerified, stepup.EventExpired, stepup.EventCancelled:
-		return zap.InfoLevel
-	case stepup.EventDenied, stepup.EventPushDenied, stepup.EventLocked, stepup.EventSendsLimited, stepup.EventCodeReplayed:
-		return zap.WarnLevel
-	case stepup.EventCodeWrong:
+	case stepup.EventStarted, stepup.EventActivated:
+		return zap.DebugLevel
+	case stepup.EventVerified, stepup.EventExpired, stepup.EventCancelled, stepup.EventCodeWrong,
+		stepup.EventEnrolStarted, stepup.EventEnrolled, stepup.EventPasswordAccepted, stepup.EventTemporaryIssued:
 		return zap.InfoLevel
 	}
-	return zap.DebugLevel
+	return zap.WarnLevel // refusals, and what a newer engine may tell
 }
 
 // logCall writes one call to OneLogin: quietly when it was answered, with

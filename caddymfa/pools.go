@@ -64,11 +64,13 @@ func acquireStore(provider storeProvider) (*pooled[*openStore], error) {
 }
 
 // openEngine runs the challenges of one credential and store. It outlives
-// configs, so it writes to the logger of the newest.
+// configs, so it writes to the loggers of the newest.
 type openEngine struct {
 	*stepup.Engine
-	client *onelogin.Client
-	log    atomic.Pointer[zap.Logger]
+	client  *onelogin.Client
+	baseURL string
+	log     atomic.Pointer[zap.Logger]
+	audit   atomic.Pointer[zap.Logger]
 }
 
 // Destruct implements [caddy.Destructor].
@@ -78,7 +80,7 @@ func (e *openEngine) Destruct() error {
 	return nil
 }
 
-func acquireEngine(c credential, storeIdentity string, store session.Store, log *zap.Logger) (*pooled[*openEngine], error) {
+func acquireEngine(c credential, storeIdentity string, store session.Store, log, audit *zap.Logger) (*pooled[*openEngine], error) {
 	held, err := acquire(engines, c.identity()+"\n"+storeIdentity, func() (*openEngine, error) {
 		return newEngine(c, store)
 	})
@@ -86,29 +88,37 @@ func acquireEngine(c credential, storeIdentity string, store session.Store, log 
 		return nil, fmt.Errorf("onelogin: %w", err)
 	}
 	held.value.log.Store(log)
+	held.value.audit.Store(audit)
 	held.value.client.SetCredentials(c.clientID, c.clientSecret)
 	return held, nil
 }
 
 func newEngine(c credential, store session.Store) (*openEngine, error) {
-	e := new(openEngine)
+	e := &openEngine{baseURL: c.baseURL}
 	e.log.Store(zap.NewNop())
+	e.audit.Store(zap.NewNop())
 	client, err := onelogin.New(onelogin.Config{
 		BaseURL:      c.baseURL,
 		ClientID:     c.clientID,
 		ClientSecret: c.clientSecret,
 		Transport:    c.transport,
-		Observe:      func(call onelogin.Call) { logCall(e.log.Load(), call) },
+		API:          c.api,
+		HourlyBudget: c.hourlyBudget,
+		Observe: func(call onelogin.Call) {
+			countCall(call)
+			logCall(e.log.Load(), call)
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	e.client = client
 	config := stepup.Config{
-		Client:  client,
-		Store:   store,
-		Limits:  stepup.DefaultLimits(),
-		Observe: func(event stepup.Event) { logEvent(e.log.Load(), event) },
+		Client:    client,
+		Store:     store,
+		Limits:    stepup.DefaultLimits(),
+		EmailLink: c.emailLink,
+		Observe:   func(event stepup.Event) { logEvent(e.audit.Load(), event) },
 	}
 	// The pepper keeps remembered codes from being guessed out of a memory
 	// dump. It lives as long as the memory that it protects.

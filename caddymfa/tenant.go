@@ -1,6 +1,7 @@
 package caddymfa
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -42,19 +43,37 @@ type OneLogin struct {
 	// private root. Verification cannot be turned off. Default: the system's
 	// roots.
 	CA string `json:"ca,omitempty"`
+
+	// API is the version of OneLogin's MFA API that proves people: "v2", or
+	// "v1" for tenants that still need it. Looking users up uses v2 in both.
+	// Default: v2.
+	API string `json:"api,omitempty"`
+
+	// EmailLink is where OneLogin sends people after they opened a link in a
+	// mail, for tenants whose Email factor sends links and not codes: an
+	// https URL, the same for everybody. Left out, mails hold codes.
+	EmailLink string `json:"email_link,omitempty"`
+
+	// HourlyBudget is how many calls to OneLogin this process may make in an
+	// hour. OneLogin counts 5,000 an hour for the whole account, shared with
+	// everything else that uses its API. Default: 4000.
+	HourlyBudget int `json:"hourly_budget,omitempty"`
 }
 
 // credential is an [OneLogin] with its placeholders filled in. It is never
 // logged and never put back into the config.
 type credential struct {
 	baseURL, clientID, clientSecret string
+	api                             string
+	emailLink                       string
+	hourlyBudget                    int
 	transport                       http.RoundTripper
 }
 
 // identity names the tenant and credential, but not the secret: a new secret
 // for the same credential is no new client.
 func (c credential) identity() string {
-	return c.baseURL + "\n" + c.clientID
+	return c.baseURL + "\n" + c.clientID + "\n" + c.api
 }
 
 func (o *OneLogin) resolve(log *zap.Logger) (credential, error) {
@@ -76,8 +95,36 @@ func (o *OneLogin) resolve(log *zap.Logger) (credential, error) {
 	if !isPlaceholder(o.ClientSecret) {
 		log.Warn("client_secret is written into the config, which Caddy shows and stores in clear: use {env.NAME} or {file./path}")
 	}
+	if err := o.checkRest(); err != nil {
+		return c, err
+	}
+	c.api, c.emailLink, c.hourlyBudget = cmp.Or(o.API, apiV2), o.EmailLink, o.HourlyBudget
 	c.transport, err = transport(o.CA)
 	return c, err
+}
+
+// Versions of OneLogin's MFA API.
+const (
+	apiV1 = "v1"
+	apiV2 = "v2"
+)
+
+// checkRest refuses what needs no placeholder to be judged.
+func (o *OneLogin) checkRest() error {
+	if o.API != "" && o.API != apiV1 && o.API != apiV2 {
+		return fmt.Errorf("onelogin: api %q is neither v1 nor v2", o.API)
+	}
+	if o.HourlyBudget < 0 {
+		return fmt.Errorf("onelogin: hourly_budget %d is below zero", o.HourlyBudget)
+	}
+	if o.EmailLink == "" {
+		return nil
+	}
+	link, err := url.Parse(o.EmailLink)
+	if err != nil || link.Scheme != "https" || link.Host == "" || link.User != nil {
+		return fmt.Errorf("onelogin: email_link %q is not an https URL", o.EmailLink)
+	}
+	return nil
 }
 
 // fillSecret names the option and the placeholder when it fails, never the
@@ -117,6 +164,17 @@ func transport(ca string) (http.RoundTripper, error) {
 	own := base.Clone()
 	own.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return own, nil
+}
+
+// subdomain is the tenant's name, which password logins have to give. At a
+// host outside onelogin.com it is the host's first label.
+func (o *OneLogin) subdomain() string {
+	host := o.Tenant
+	if base, err := url.Parse(o.Tenant); err == nil && base.Host != "" {
+		host = base.Hostname()
+	}
+	label, _, _ := strings.Cut(host, ".")
+	return label
 }
 
 // foreignHost is the host of a base URL outside onelogin.com, or "". Such a

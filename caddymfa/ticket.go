@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -36,6 +37,7 @@ type ticket struct {
 	Factors  policy.FactorSet `json:"f"`           // that the route accepts
 	Expires  time.Time        `json:"e"`           //
 	Unsaved  bool             `json:"p,omitempty"` // the request carried data that was not kept
+	Browser  string           `json:"b,omitempty"` // of a form before any login: hash of the browser's cookie
 }
 
 func newTicket(r *http.Request, user string, required policy.Requirement) ticket {
@@ -75,9 +77,23 @@ func (t ticket) encode() []byte {
 	return encoded
 }
 
-// demand is the part of the ticket that the engine works with.
-func (t ticket) demand() stepup.Demand {
-	return stepup.Demand{Nonce: t.Nonce, User: t.User, Site: t.Site, Factors: t.Factors, Expires: t.Expires}
+// stepDemand is what the engine works with: the ticket, and what the site
+// allows for this request.
+func (h *Handler) stepDemand(r *http.Request, t ticket) stepup.Demand {
+	return stepup.Demand{
+		Nonce: t.Nonce, User: t.User, Site: t.Site, Factors: t.Factors, Expires: t.Expires,
+		Blind:   h.SignIn != nil && h.SignIn.Mode == signInPasswordless,
+		Address: clientAddress(r), UserAgent: bounded(r.UserAgent(), 256),
+		Features: h.features(r),
+	}
+}
+
+// bounded cuts a text that a client sent.
+func bounded(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "")
+	}
+	return text
 }
 
 // openTicket reads a ticket that was sealed for purpose. False means that we
@@ -95,7 +111,15 @@ func (h *Handler) openTicket(r *http.Request, purpose, sealed string) (t ticket,
 	return t, true, nil
 }
 
-// fits tells whether a ticket was made for this user on this site.
-func (t ticket) fits(r *http.Request, user string) bool {
-	return user != "" && t.User == user && t.Site == site(r)
+// fits tells whether a ticket was made for this user on this site. Before any
+// login it is nobody's: then a form is held to the browser that got it, and
+// the rest to the cookie of its challenge.
+func (h *Handler) fits(c *call, t ticket) bool {
+	if t.Site != c.site {
+		return false
+	}
+	if h.SignIn != nil {
+		return t.Browser == "" || t.Browser == c.browser
+	}
+	return c.user != "" && t.User == c.user
 }
