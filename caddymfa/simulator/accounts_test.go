@@ -94,8 +94,7 @@ func TestLogoutEndsPortalSessions(t *testing.T) {
 
 // Who may do what, by the five scopes.
 func TestScopes(t *testing.T) {
-	all := []simulator.Scope{simulator.ScopeAuthenticationOnly, simulator.ScopeReadUsers, simulator.ScopeManageUsers,
-		simulator.ScopeReadAll, simulator.ScopeManageAll}
+	all := simulator.Scopes()
 	readers := all[1:]
 	managers := []simulator.Scope{simulator.ScopeManageUsers, simulator.ScopeManageAll}
 	everything := []simulator.Scope{simulator.ScopeManageAll}

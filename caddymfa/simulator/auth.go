@@ -22,6 +22,11 @@ const (
 	ScopeManageAll          Scope = "Manage All"
 )
 
+// Scopes returns all of them, the narrowest first.
+func Scopes() []Scope {
+	return []Scope{ScopeAuthenticationOnly, ScopeReadUsers, ScopeManageUsers, ScopeReadAll, ScopeManageAll}
+}
+
 // Credential is a pair of client id and secret with its scope.
 type Credential struct {
 	ClientID, ClientSecret string

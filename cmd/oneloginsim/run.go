@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ Usage: oneloginsim [flags]
                          only (default 127.0.0.1:8091)
   -client-id ID          API credential (default demo-client)
   -client-secret SECRET  its secret (default demo-secret)
+  -credential ID:SECRET:SCOPE
+                         a further API credential, repeatable, such as
+                         -credential "login:s3cret:Authentication Only"
   -switch NAME=VALUE     a deviation, repeatable, such as -switch slow=2s
 `
 
@@ -66,6 +70,15 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&set.phoneAddress, "phone", "127.0.0.1:8091", "")
 	flags.StringVar(&set.options.ClientID, "client-id", "demo-client", "")
 	flags.StringVar(&set.options.ClientSecret, "client-secret", "demo-secret", "")
+	flags.Func("credential", "", func(text string) error {
+		parts := strings.SplitN(text, ":", 3)
+		if len(parts) != 3 || !slices.Contains(simulator.Scopes(), simulator.Scope(parts[2])) {
+			return fmt.Errorf("want ID:SECRET:SCOPE with a scope of %q", simulator.Scopes())
+		}
+		set.options.Credentials = append(set.options.Credentials,
+			simulator.Credential{ClientID: parts[0], ClientSecret: parts[1], Scope: simulator.Scope(parts[2])})
+		return nil
+	})
 	flags.Func("switch", "", func(text string) error {
 		name, value, found := strings.Cut(text, "=")
 		if !found {
@@ -110,8 +123,9 @@ func announce(stdout io.Writer, api, phone net.Addr, o simulator.Options) {
   API     http://%s   (client id %s, client secret %s)
   Phones  http://%s/
   Control http://%s/_sim/users
+  Portal  http://%s/portal
 Stop with Ctrl-C.
-`, api, o.ClientID, o.ClientSecret, phone, phone)
+`, api, o.ClientID, o.ClientSecret, phone, phone, api)
 }
 
 // serve runs one server per listener until ctx ends or one of them breaks.

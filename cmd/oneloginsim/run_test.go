@@ -31,6 +31,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"switch without value", []string{"-switch", "html_502"}, "want NAME=VALUE"},
 		{"unknown switch", []string{"-switch", "html_503=true"}, "html_503"},
 		{"unknown value", []string{"-switch", "verify_body=round"}, "none of string, object, flat"},
+		{"credential without scope", []string{"-credential", "a:b"}, "want ID:SECRET:SCOPE"},
+		{"unknown scope", []string{"-credential", "a:b:Everything"}, "Authentication Only"},
 		{"phone for everybody", []string{"-phone", "0.0.0.0:0"}, "only a loopback address"},
 		{"phone on all addresses", []string{"-phone", ":0"}, "only a loopback address"},
 		{"phone under a name", []string{"-phone", "phone.example:0"}, "only a loopback address"},
@@ -63,11 +65,11 @@ func TestServesUntilToldToStop(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, []string{"-api", "127.0.0.1:0", "-phone", "127.0.0.1:0",
-			"-client-id", "me", "-client-secret", "mine", "-switch", "html_502=true", "-switch", "only=users"}, write, io.Discard)
+			"-client-id", "me", "-client-secret", "mine", "-credential", "reader:r:Read All", "-switch", "html_502=true", "-switch", "only=users"}, write, io.Discard)
 	}()
 	addresses := announced(t, read)
 	for url, want := range map[string]int{
-		addresses[0] + "/api/2/users": 502, addresses[0] + "/api/2/users/101": 401, addresses[1] + "/": 200, addresses[1] + "/_sim/users": 200,
+		addresses[0] + "/api/2/users": 502, addresses[0] + "/api/2/users/101": 401, addresses[1] + "/": 200, addresses[1] + "/_sim/users": 200, addresses[0] + "/portal": 200,
 	} {
 		resp, err := http.Get(url)
 		if err != nil {
