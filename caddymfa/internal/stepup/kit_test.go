@@ -38,21 +38,29 @@ type kit struct {
 // inBubble runs test with a fresh kit. The bubble fails if a goroutine is left.
 func inBubble(t *testing.T, test func(t *testing.T, k *kit), changes ...func(*stepup.Config)) {
 	t.Helper()
+	inBubbleOn(t, func(*onelogin.Config) {}, test, changes...)
+}
+
+// inBubbleOn is inBubble with another client.
+func inBubbleOn(t *testing.T, client func(*onelogin.Config), test func(t *testing.T, k *kit), changes ...func(*stepup.Config)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, changes...)
+		k := newKit(t, client, changes...)
 		defer k.client.Close()
 		defer k.engine.Close()
 		test(t, k)
 	})
 }
 
-func newKit(t *testing.T, changes ...func(*stepup.Config)) *kit {
+func newKit(t *testing.T, change func(*onelogin.Config), changes ...func(*stepup.Config)) *kit {
 	t.Helper()
 	k := &kit{t: t, sim: simulator.New(simulator.Options{}), store: memory.New(memory.Config{})}
-	client, err := onelogin.New(onelogin.Config{
+	config := onelogin.Config{
 		BaseURL: "https://acme.onelogin.com", ClientID: "demo-client", ClientSecret: "demo-secret",
 		Transport: k.sim.Transport(),
-	})
+	}
+	change(&config)
+	client, err := onelogin.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,10 +102,32 @@ func (k *kit) calls(op string, n int) {
 	}
 }
 
+// allOps are the calls that a gateway might make.
+func allOps() []string {
+	return []string{simulator.OpToken, simulator.OpRateLimit, simulator.OpUsers, simulator.OpUser,
+		simulator.OpDevices, simulator.OpRemove, simulator.OpActivate, simulator.OpOneShot, simulator.OpVerify,
+		simulator.OpPoll, simulator.OpMFAToken, simulator.OpFactors, simulator.OpEnrol, simulator.OpEnrolVerify,
+		simulator.OpEnrolPoll, simulator.OpSmart, simulator.OpSmartVerify, simulator.OpLogin,
+		simulator.OpLoginVerify, simulator.OpV1Factors, simulator.OpV1Devices, simulator.OpV1Enrol,
+		simulator.OpV1Remove, simulator.OpV1Trigger, simulator.OpV1Verify, simulator.OpV1MFAToken,
+		simulator.OpSession, simulator.OpUnknown}
+}
+
+// tally is what OneLogin saw, by kind of call.
+func (k *kit) tally() map[string]int {
+	seen := map[string]int{}
+	for _, op := range allOps() {
+		if n := k.sim.Calls(op); n > 0 {
+			seen[op] = n
+		}
+	}
+	return seen
+}
+
 // allCalls counts everything that OneLogin saw.
 func (k *kit) allCalls() (n int) {
-	for _, op := range []string{"token", "users", "user", "devices", "activate", "verify", "poll"} {
-		n += k.sim.Calls(op)
+	for _, seen := range k.tally() {
+		n += seen
 	}
 	return n
 }

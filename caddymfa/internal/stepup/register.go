@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -14,7 +15,8 @@ import (
 type register struct{ *Engine }
 
 func (w register) activate(ctx context.Context, a activation) (opened, error) {
-	r, err := w.client.Register(ctx, a.challenge.UserID, a.device.ID, displayName(a.device.Device), enrolTime)
+	name := cmp.Or(displayName(a.device.Device), string(a.device.factor))
+	r, err := w.client.Register(ctx, a.challenge.UserID, a.device.ID, name, enrolTime)
 	if err != nil {
 		return opened{}, fmt.Errorf("register factor: %w", err)
 	}

@@ -97,7 +97,7 @@ func (w bound) activate(ctx context.Context, a activation) (opened, error) {
 	x := a.device
 	v, err := w.client.Activate(ctx, a.challenge.UserID, x.ID, w.terms(x.factor))
 	switch {
-	case err != nil && showsCodes(x.factor) && refuses(err):
+	case err != nil && bindsCodes(x.factor) && refuses(err):
 		return unbound{w.Engine}.activate(ctx, a)
 	case err != nil:
 		return opened{}, fmt.Errorf("activate factor: %w", err)
@@ -123,9 +123,15 @@ func (e *Engine) answeredElsewhere(f policy.Factor) bool {
 	return push(f) || f == policy.Voice || f == policy.Email && e.emailLink != ""
 }
 
-// showsCodes reports whether devices of this kind show codes by themselves: a
-// code of theirs is bound to the device and to its time or count. The codes of
-// messages are not, and are never tried without their verification.
+// bindsCodes reports whether a code is good for this kind of device alone, with
+// or without a verification. The codes of messages are not: without theirs, any
+// that is outstanding would pass.
+func bindsCodes(f policy.Factor) bool {
+	return showsCodes(f) || f == policy.Temporary
+}
+
+// showsCodes reports whether devices of this kind show codes by themselves, so
+// that nothing is to be sent.
 func showsCodes(f policy.Factor) bool {
 	return f == policy.TOTP || f == policy.YubiKey || f == policy.Duo
 }
