@@ -1,5 +1,7 @@
 package caddymfa
 
+import "github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
+
 // serveEnroll begins to enrol a device for a user who has none.
 func (h *Handler) serveEnroll(c *call) error {
 	if ok, err := h.readForm(c, purposeForm); !ok {
@@ -21,6 +23,9 @@ func (h *Handler) serveConfirm(c *call) error {
 	result, err := h.steps().ConfirmEnrolment(c.r.Context(), c.demand, h.challengeCookie(c), c.fields["code"])
 	if err != nil {
 		return h.unavailable(c.w, c.r, "confirm enrolment", err)
+	}
+	if result.Notice == stepup.NoticeNone && c.wantsJSON {
+		return h.look(c) // with the new device
 	}
 	return h.proceed(c, result)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -255,6 +256,16 @@ type challenge struct {
 	ReturnTo  string `json:"return_to"`
 	Code      string
 	Reference string
+	Polled    bool
+	VoiceCode string `json:"voice_code"`
+	Needs     []string
+	Enroll    []struct{ ID, Kind, Name string }
+	Enrolment *struct {
+		Kind, Secret string
+		TOTPURL      string `json:"totp_url"`
+	}
+	SessionForm  string `json:"session_form"`
+	SessionToken string `json:"session_token"`
 	// of a problem:
 	Status       int
 	ChallengeURL string `json:"challenge_url"`
@@ -308,6 +319,9 @@ func (b *browser) verifyBy(kind simulator.Factor, path string) {
 		b.t.Fatalf("after the right code: %+v, want verified with return_to %s", done, path)
 	}
 }
+
+// masked matches what differs between two equal challenges.
+var masked = regexp.MustCompile(`"(csrf|id|factor|reference|expires_in|resend_in)":("[^"]*"|\d+)`)
 
 func parseConfig(config []byte) (*caddy.Config, error) {
 	loaded := new(caddy.Config)
