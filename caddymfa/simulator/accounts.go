@@ -106,7 +106,7 @@ func (s *Simulator) lockUser(c *call) reply {
 	if failure := c.readBodyV1(&request); failure != nil {
 		return *failure
 	}
-	if request.Minutes == nil || *request.Minutes < 0 {
+	if request.Minutes == nil || *request.Minutes < 0 || *request.Minutes > longestLock {
 		return errorA(http.StatusBadRequest, attributeMessage{"locked_until", "locked_until must be an integer"})
 	}
 	s.setStatus(c, p, statusLocked)
@@ -115,6 +115,9 @@ func (s *Simulator) lockUser(c *call) reply {
 	}
 	return okA(nil)
 }
+
+// longestLock is about a hundred and ninety years, in minutes.
+const longestLock = 100_000_000
 
 // unlock ends a lock whose time is over.
 func (p *person) unlock(now time.Time) {

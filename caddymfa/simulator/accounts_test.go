@@ -34,6 +34,7 @@ func TestAccountRefusals(t *testing.T) {
 		{aliceAccount + "/lock_user", `{}`, 400, badLock},
 		{aliceAccount + "/lock_user", `null`, 400, badLock},
 		{aliceAccount + "/lock_user", `{"locked_until":-1}`, 400, badLock},
+		{aliceAccount + "/lock_user", `{"locked_until":99999999999}`, 400, badLock},
 		{"/api/1/users/999/set_state", `{"state":1}`, 404, nobodyA},
 		{aliceAccount + "/set_state", `[]`, 400, badJSONA},
 		{aliceAccount + "/set_state", `{}`, 400, badState},

@@ -70,6 +70,7 @@ func (s *Simulator) validateSmart(c *call) reply {
 	if !known.proven || risk.Score >= int(threshold) {
 		v := s.open(c, s.receiver(known), request.device(), bySmart, lifetime)
 		v.userID, v.ip, v.stateToken = known.person.ID, request.Context.IP, newVerificationID(Switches{})
+		v.identity = known
 		s.send(v, "")
 		body.MFA = smartMFA{OTPSent: true, StateToken: v.stateToken}
 	}
@@ -173,9 +174,7 @@ func (s *Simulator) verifySmart(c *call) reply {
 		return shortB(http.StatusUnauthorized, "Unauthorized", messageWrongCode)
 	}
 	s.happen(v, rightCode, c.switches.allowedTries())
-	for _, known := range s.smart {
-		known.proven = known.proven || known.person.ID == v.userID
-	}
+	v.identity.proven = true
 	ok := reply{status: http.StatusOK, raw: "OK", contentType: "text/plain; charset=utf-8"}
 	if c.switches.SmartMFAOK == "json" {
 		ok.raw, ok.contentType = `"OK"`, "application/json"

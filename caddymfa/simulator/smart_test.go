@@ -161,3 +161,12 @@ func TestSmartVerify(t *testing.T) {
 	p.sim.Advance(8 * time.Minute)
 	check(t, "expired", p.verifySmart(state, p.sim.Code("alice", simulator.Email)), 400, staleStateB)
 }
+
+// A right code of one identifier says nothing about another of the same person.
+func TestSmartIdentifiersAreProvenOneByOne(t *testing.T) {
+	p := newPeer(t, simulator.Options{})
+	prove(p)
+	if got := p.call("POST", smartPath, smartBody("u2", "203.0.113.7", "")); stateOf(got) == "" || field(t, got.body, "user_id") != "101" {
+		t.Errorf("another identifier = %s, want a code", got.body)
+	}
+}

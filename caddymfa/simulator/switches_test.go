@@ -69,7 +69,8 @@ func protectV1(p *peer) answer {
 	p.call("DELETE", aliceDevices+"/1004", "")
 	return p.call("GET", aliceV1, "")
 }
-func staleV1(p *peer) answer { return p.verifyV1("1002", "x", "1") }
+func untriggeredV1(p *peer) answer { return p.verifyV1("1001", "", "") }
+func staleV1(p *peer) answer       { return p.verifyV1("1002", "x", "1") }
 func pollLogin(p *peer) answer {
 	return p.factor(stateOf(logInAlice(p)), "1001", "", true)
 }
@@ -137,6 +138,7 @@ func deviations() []deviation {
 		{"no_devices", simulator.Switches{NoDevices: true}, listV1, 200, `{"data":{"otp_devices":[]},"status":{"error":false,"code":200,"type":"success","message":"Success"}}`},
 		{"unknown_factor_name", simulator.Switches{UnknownFactorName: true}, listV1, 200, `{"data":{"otp_devices":[{"active":true,"default":true,"auth_factor_name":"Carrier Pigeon","needs_trigger":true,"phone_number":"+1xxxxxxxxxx","type_display_name":"Carrier Pigeon","user_display_name":"Bob's number","id":1005}]},"status":{"error":false,"code":200,"type":"success","message":"Success"}}`},
 		{"v1_protect_no_trigger", simulator.Switches{V1ProtectNoTrigger: true}, protectV1, 200, `{"data":{"otp_devices":[{"active":true,"default":true,"auth_factor_name":"OneLogin Protect","needs_trigger":false,"type_display_name":"OneLogin Protect","user_display_name":"Alice's phone","id":1001}]},"status":{"error":false,"code":200,"type":"success","message":"Success"}}`},
+		{"v1_protect_no_trigger", simulator.Switches{V1ProtectNoTrigger: true}, untriggeredV1, 401, pendingA},
 		{"state_token_status", simulator.Switches{StateTokenStatus: 401}, staleV1, 401, inA(401, "Unauthorized", `"State token is invalid or expired"`)},
 		{"login_pending_type", simulator.Switches{LoginPendingType: "success"}, pollLogin, 200, strings.Replace(waitingA, "pending", "success", 1)},
 		{"risk_score", simulator.Switches{RiskScore: new(49)}, smartLater, 200, `{"user_id":101,"risk":{"score":49,"reasons":[]},"mfa":{"otp_sent":false}}`},

@@ -134,7 +134,9 @@ func TestV1Codes(t *testing.T) {
 		{"right code", "1002", state, code, 200, successA},
 		{"used", "1002", state, code, 400, staleStateA},
 		{"authenticator", "1004", "", p.sim.Code("alice", simulator.TOTP), 200, successA},
-		{"protect's typed code", "1001", "", p.sim.Code("alice", simulator.Protect), 200, successA},
+		{"protect's typed code without a trigger", "1001", "", p.sim.Code("alice", simulator.Protect), 400, staleStateA},
+		{"protect's push without a trigger", "1001", "", "", 400, staleStateA},
+		{"protect's typed code", "1001", p.trigger("1001", ""), p.sim.Code("alice", simulator.Protect), 200, successA},
 	} {
 		check(t, test.name, p.verifyV1(test.device, test.state, test.code), test.status, test.want)
 	}

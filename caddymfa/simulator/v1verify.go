@@ -104,11 +104,12 @@ func (s *Simulator) verifyV1(c *call) reply {
 }
 
 // triggered returns what a code or a poll is about: what the state token names,
-// or, for a device that needs no trigger, something made up on the spot.
+// or, for a device that needs no trigger, something made up on the spot. Nobody
+// is asked anything then: a push without a trigger stays pending for ever.
 func (s *Simulator) triggered(c *call, p *person, ref deviceRef, stateToken string) *verification {
 	if stateToken == "" {
 		d, ok := p.device(ref)
-		if !ok || !d.Factor.generatesCodes() {
+		if !ok || c.switches.needsTrigger(d.Factor) {
 			return nil
 		}
 		return &verification{

@@ -50,6 +50,7 @@ type verification struct {
 	device               Device
 	secret               []byte         // of a device that shows codes
 	temporary            *temporaryCode // nil unless the device is one
+	identity             *smartIdentity // nil unless Smart MFA asks
 	clientID             string         // who asked
 	ip                   string         // of the browser, as the caller tells it; often empty
 	redirectTo           string         // where a magic link leads in the end

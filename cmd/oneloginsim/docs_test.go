@@ -88,3 +88,20 @@ func TestEverySwitchIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// The error for an unknown kind of call names all that exist.
+func TestEveryKindOfCallIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, kinds, found := strings.Cut(simulator.Switches{Only: "nothing"}.Validate().Error(), "none of ")
+	if !found {
+		t.Fatal("the error does not name the kinds of call")
+	}
+	for kind := range strings.SplitSeq(kinds, ", ") {
+		if !strings.Contains(string(text), "`"+kind+"`") {
+			t.Errorf("docs/simulator.md does not name the call %s", kind)
+		}
+	}
+}
