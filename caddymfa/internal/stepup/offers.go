@@ -53,7 +53,7 @@ func (e *Engine) cost(x device) int {
 func (e *Engine) view(d Demand, c challenge) Result {
 	r := Result{State: c.State, Notice: c.Notice, ExpiresAt: c.Deadline, TriesLeft: c.TriesLeft,
 		RetryAt: c.RetryAt, Revision: c.Revision, NeedsLogin: c.State == Choosing && needsLogin(d, c)}
-	if c.Offer != "" && c.State != Enrolling {
+	if c.Offer != "" {
 		r.Factor = Offer{ID: offerID(d, c.Offer), Factor: c.Factor, Name: c.DeviceName, Default: c.DeviceDefault}
 	}
 	if c.awaits() {

@@ -115,7 +115,8 @@ type Result struct {
 	// the site wants them: see [Engine.Login].
 	NeedsLogin bool
 
-	// Factor is the activated device. Zero while choosing.
+	// Factor is the activated device, or what is being enrolled: its ID begins
+	// the same again. Zero while choosing.
 	Factor Offer
 
 	// NeedsCode is true if only a typed code can verify the activated device,
