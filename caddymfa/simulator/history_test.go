@@ -13,10 +13,18 @@ import (
 func TestHistoryHidesSecrets(t *testing.T) {
 	p := newPeer(t, simulator.Options{})
 	rightCode(p)
+	state := stateOf(p.call("POST", loginPath, loginBody("alice", "demo")))
+	p.factor(state, "1002", "", false)
+	session := sessionTokenOf(p.factor(state, "1002", p.sim.Code("alice", simulator.SMS), true))
+	p.browser("POST", sessionAt, "application/json", `{"session_token":"`+session+`"}`, nil)
+	p.browser("POST", "/login", formType, "username=alice&password=demo", nil)
+	p.call("POST", smartPath, `{"user_identifier":"alice","phone":"+12025550101","context":{"user_agent":"x","ip":"a"}}`)
+	p.call("POST", aliceV1, `{"factor_id":1,"number":"+12025550101"}`)
 	p.send("POST", "/auth/oauth2/revoke", `{"access_token":"`+p.accessToken+`"}`, basicForm)
 	text, _ := json.Marshal(p.sim.Requests())
 	text = fmt.Append(text, open(t, p.sim, "GET", "/_sim/requests", "").body)
-	for _, secret := range []string{"demo-secret", p.accessToken, p.sim.Code("alice", simulator.SMS), basicForm[6:]} {
+	for _, secret := range []string{"demo-secret", p.accessToken, p.sim.Code("alice", simulator.SMS), basicForm[6:],
+		state, session, "+12025550101", `password=`, `:\"demo\"`} {
 		if secret == "" || strings.Contains(string(text), secret) {
 			t.Errorf("the history shows %q", secret)
 		}

@@ -271,6 +271,20 @@ func TestSessionByScript(t *testing.T) {
 	}
 }
 
+// The second step of a login may announce origins too.
+func TestOriginsOfTheSecondStep(t *testing.T) {
+	p := newPeer(t, simulator.Options{})
+	body := `{"device_id":"1004","state_token":"` + stateOf(logInAlice(p)) + `","otp_token":"` + p.sim.Code("alice", simulator.TOTP) + `"}`
+	got := p.browser("POST", loginVerify, "application/json", body, map[string]string{
+		"Authorization": "Bearer " + p.accessToken, "Custom-Allowed-Origin-Header-1": "https://app.example.com",
+	})
+	session := `{"session_token":"` + sessionTokenOf(got) + `"}`
+	got = p.browser("POST", sessionAt, "application/json", session, map[string]string{"Origin": "https://app.example.com"})
+	if got.status != 200 || p.sim.PortalSessions("alice") != 1 {
+		t.Errorf("session = %d %s", got.status, got.body)
+	}
+}
+
 func TestLoginPage(t *testing.T) {
 	p := newPeer(t, simulator.Options{})
 	if got := p.browser("POST", "/login", formType, "username=alice&password=x", nil); got.status != 401 {

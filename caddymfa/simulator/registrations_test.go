@@ -169,6 +169,11 @@ func TestEnrolmentAnswers(t *testing.T) {
 				t.Errorf("%s = %d %s, want %s", factorID, got.status, got.body, want)
 			}
 		}
+		for _, m := range p.sim.Sent() {
+			if m.Factor == simulator.Protect || m.Factor == simulator.TOTP {
+				t.Errorf("a device that scans a picture was sent %+v", m)
+			}
+		}
 	})
 }
 

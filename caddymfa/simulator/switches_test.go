@@ -286,6 +286,12 @@ func TestLoginSwitches(t *testing.T) {
 	if sessionTokenOf(logInAlice(p)) == "" {
 		t.Error("login_without_mfa: the password alone did not do")
 	}
+	for range 2 { // a right one between them starts the count afresh
+		check(t, "wrong password", p.call("POST", loginPath, loginBody("alice", "x")), 401, badLogin)
+		if got := logInAlice(p).status; got != 200 {
+			t.Errorf("lock_after: the right password = %d", got)
+		}
+	}
 	for range 2 {
 		check(t, "wrong password", p.call("POST", loginPath, loginBody("alice", "x")), 401, badLogin)
 	}
