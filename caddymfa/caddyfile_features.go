@@ -9,14 +9,14 @@ import (
 // readSignIn reads:
 //
 //	sign_in passwordless|password {
-//		onelogin_session
+//		onelogin_session <origin>
 //	}
 func (h *Handler) readSignIn(d *caddyfile.Dispenser) error {
 	s := new(SignIn)
 	if err := text(&s.Mode).read(d); err != nil {
 		return err
 	}
-	if err := readBlock(d, "sign_in", map[string]option{"onelogin_session": flag(&s.OneLoginSession)}); err != nil {
+	if err := readBlock(d, "sign_in", map[string]option{"onelogin_session": text(&s.OneLoginSession)}); err != nil {
 		return err
 	}
 	if err := s.check(); err != nil {

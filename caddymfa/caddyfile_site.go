@@ -50,7 +50,7 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 //			help <text>
 //		}
 //		sign_in  passwordless|password {
-//			onelogin_session
+//			onelogin_session <origin>
 //		}
 //		enroll {
 //			factors <factor...>

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -26,9 +27,10 @@ type SignIn struct {
 	Mode string `json:"mode,omitempty"`
 
 	// OneLoginSession also opens a OneLogin session in the browser, by a form
-	// that the browser posts to OneLogin. Only with mode "password".
-	// Default: false.
-	OneLoginSession bool `json:"onelogin_session,omitempty"`
+	// that the browser posts to OneLogin. It is the site's own public origin,
+	// such as https://app.example.com: OneLogin sends the browser back there.
+	// Only with mode "password". Default: no such session.
+	OneLoginSession string `json:"onelogin_session,omitempty"`
 }
 
 func (s *SignIn) check() error {
@@ -37,8 +39,14 @@ func (s *SignIn) check() error {
 		return nil
 	case s.Mode != signInPasswordless && s.Mode != signInPassword:
 		return fmt.Errorf("sign_in %q is neither passwordless nor password", s.Mode)
-	case s.OneLoginSession && s.Mode != signInPassword:
+	case s.OneLoginSession == "":
+		return nil
+	case s.Mode != signInPassword:
 		return errors.New("onelogin_session needs sign_in password: only a password login gives a OneLogin session")
+	}
+	u, err := url.Parse(s.OneLoginSession)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || origin(s.OneLoginSession) != s.OneLoginSession {
+		return fmt.Errorf("onelogin_session %q is not an origin such as https://app.example.com", s.OneLoginSession)
 	}
 	return nil
 }
@@ -150,21 +158,25 @@ func (s *SmartMFA) step() *stepup.Smart {
 }
 
 // features is what this site allows for this request.
-func (h *Handler) features(r *http.Request) stepup.Features {
+func (h *Handler) features(r *http.Request, t ticket) stepup.Features {
 	return stepup.Features{
 		Enroll:   h.Enroll.allowed(clientAddress(r)),
 		HelpDesk: h.app.HelpDesk,
 		Smart:    h.SmartMFA.step(),
-		Password: h.password(),
+		Password: h.password(t),
 	}
 }
 
 // password is how the site's password login asks OneLogin, or nil.
-func (h *Handler) password() *stepup.Password {
+func (h *Handler) password(t ticket) *stepup.Password {
 	if h.SignIn == nil || h.SignIn.Mode != signInPassword {
 		return nil
 	}
-	return &stepup.Password{Subdomain: h.app.OneLogin.subdomain(), Session: h.SignIn.OneLoginSession}
+	asks := &stepup.Password{Subdomain: h.app.OneLogin.subdomain()}
+	if h.SignIn.OneLoginSession != "" {
+		asks.Session, asks.ReturnTo = true, h.SignIn.OneLoginSession+t.ReturnTo
+	}
+	return asks
 }
 
 // clientAddress is the client's address as Caddy resolved it: a forwarding

@@ -263,3 +263,31 @@ func TestPasswordSiteNeedsPasswordAndFactor(t *testing.T) {
 	}
 	nobody.get("/orders").wantStatus(t, http.StatusOK)
 }
+
+func TestPasswordSiteOpensAOneLoginSessionInTheBrowser(t *testing.T) {
+	s := openFile(t, strings.Replace(siteFile("sign_in password {\n\t\t\tonelogin_session http://SITE\n\t\t}"), "user {http.request.header.Remote-User}\n", "\n", 1))
+	nobody := s.program("")
+	asked, address := nobody.begin("/orders?page=2")
+	in := nobody.post("login", map[string]string{"csrf": asked.CSRF, "user": "alice", "password": "demo"}).wantStatus(t, http.StatusOK).json(t)
+	nobody.post("start", map[string]string{"csrf": in.CSRF, "factor": in.factor(t, "protect")}).wantStatus(t, http.StatusOK)
+	s.sim.Approve("alice")
+	nobody.waitFor(address, "verified")
+	page := with(nobody, pageHeader()).get(address).wantStatus(t, http.StatusOK)
+	form := between(page.body, `action="`, `"`)
+	if !strings.HasSuffix(form, "/session_via_api_token") || !strings.Contains(page.Header.Get("Content-Security-Policy"), "form-action 'self' "+strings.TrimSuffix(form, "/session_via_api_token")+";") {
+		t.Fatalf("form goes to %q, policy %q", form, page.Header.Get("Content-Security-Policy"))
+	}
+	token := between(page.body, `name="session_token" value="`, `"`)
+	posted := nobody.do(http.MethodPost, form, strings.NewReader("session_token="+token), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	if back := posted.Header.Get("Location"); back != s.url+"/orders?page=2" {
+		t.Errorf("OneLogin sends the browser to %q (%s)", back, posted.Response.Status)
+	}
+	if s.sim.PortalSessions("alice") != 1 {
+		t.Error("no OneLogin session was opened")
+	}
+	nobody.get("/orders?page=2").wantStatus(t, http.StatusOK)
+	s.app.wantCount(t, 1)
+	if sent := s.sim.Sent(); len(sent) != 1 {
+		t.Errorf("polling sent %d pushes, want one", len(sent))
+	}
+}

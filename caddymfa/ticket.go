@@ -84,7 +84,7 @@ func (h *Handler) stepDemand(r *http.Request, t ticket) stepup.Demand {
 		Nonce: t.Nonce, User: t.User, Site: t.Site, Factors: t.Factors, Expires: t.Expires,
 		Blind:   h.SignIn != nil && h.SignIn.Mode == signInPasswordless,
 		Address: clientAddress(r), UserAgent: bounded(r.UserAgent(), 256),
-		Features: h.features(r),
+		Features: h.features(r, t),
 	}
 }
 

@@ -45,6 +45,10 @@ type LoginRequest struct {
 
 	// IP is the browser's address, for the tenant's own rules. It may be empty.
 	IP string
+
+	// ReturnTo is where OneLogin sends the browser that has posted the session
+	// token to [SessionFormURL]: a whole URL. Empty: to OneLogin's portal.
+	ReturnTo string
 }
 
 // Login is OneLogin's answer to a name and a password. It belongs on the
@@ -78,6 +82,7 @@ type wireLogin struct {
 	Password        string `json:"password"`
 	Subdomain       string `json:"subdomain"`
 	IPAddress       string `json:"ip_address,omitempty"`
+	ReturnTo        string `json:"return_to_url,omitempty"`
 }
 
 // wireLoginProof is the body that proves a device. The device id is text here,
@@ -104,7 +109,7 @@ func (c *Client) Login(ctx context.Context, l LoginRequest) (Login, error) {
 		op:     "log in",
 		method: http.MethodPost,
 		path:   "/api/1/login/auth",
-		body:   wireLogin{l.UsernameOrEmail, l.Password, l.Subdomain, l.IP},
+		body:   wireLogin{l.UsernameOrEmail, l.Password, l.Subdomain, l.IP, l.ReturnTo},
 	}
 	if _, err := netip.ParseAddr(l.IP); !tenantPattern.MatchString(l.Subdomain) || (l.IP != "" && err != nil) {
 		r.flaw = classInvalid

@@ -80,6 +80,17 @@ func TestTypedNameComesBackAndThePasswordNever(t *testing.T) {
 	}
 }
 
+func TestFocusSkipsTheNameThatIsThere(t *testing.T) {
+	for typed, want := range map[string]string{"": "user", "alice": "password"} {
+		p := sample(t, "password")
+		p.Typed = typed
+		focused := only(t, dom(t, p), func(n *html.Node) bool { return has(n, "autofocus") })
+		if got := attr(focused, "name"); got != want {
+			t.Errorf("with %q typed: focus on %q, want %q", typed, got, want)
+		}
+	}
+}
+
 // Which of the two was wrong would tell whether there is such a user.
 func TestWrongPasswordDoesNotSayWhichIsWrong(t *testing.T) {
 	root := dom(t, sample(t, "error.wrong_password"))
@@ -135,7 +146,7 @@ func TestBlindPagesShowNothingOfTheUser(t *testing.T) {
 			}
 			nobody := source(t, p)
 			p.Factors = sample(t, "choose").Factors
-			p.Factors[1].Default = true
+			p.Factors[0].Default, p.Factors[1].Default = false, true
 			p.Current, p.NotOffered = f, []string{"YubiKey of Alice"}
 			if somebody := source(t, p); !bytes.Equal(somebody, nobody) {
 				t.Errorf("kind %d with %s: a user with devices is told from one without", kind, f.Kind)

@@ -2,7 +2,9 @@ package stepup
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -20,7 +22,7 @@ import (
 
 const (
 	// settleTime is how long after a start a code is looked at: by then it is
-	// usually known who it is for, which takes longer for some than for others.
+	// usually known who it is for.
 	settleTime = time.Second
 
 	// maxSettling bounds how many starts are being found out about at a time.
@@ -36,7 +38,7 @@ func (w phantom) activate(context.Context, activation) (opened, error) {
 }
 
 func (w phantom) verify(ctx context.Context, _ challenge, _ string) (answer, error) {
-	if _, err := w.client.RateLimit(ctx); err != nil {
+	if err := w.decoy(ctx); err != nil {
 		return answer{}, err
 	}
 	return answer{verdict: onelogin.WrongCode}, nil
@@ -44,6 +46,19 @@ func (w phantom) verify(ctx context.Context, _ challenge, _ string) (answer, err
 
 func (w phantom) poll(context.Context, challenge) (answer, error) {
 	return answer{verdict: onelogin.Pending}, nil
+}
+
+// decoy asks OneLogin about a verification that was never made, of a user who
+// is none of ours. Any answer will do; the error is that there was none, as a
+// question about a real one would have met it.
+func (e *Engine) decoy(ctx context.Context) error {
+	_, err := e.client.Poll(ctx, onelogin.Verification{ID: newReservation(), UserID: "1", DeviceID: "1"})
+	said, ok := errors.AsType[*onelogin.Error](err)
+	if ok && said.StatusCode >= http.StatusBadRequest && said.StatusCode < http.StatusInternalServerError &&
+		said.StatusCode != http.StatusTooManyRequests {
+		return nil
+	}
+	return err
 }
 
 // blindDevices are the offers of a blind demand.
@@ -97,36 +112,60 @@ func (e *Engine) settle(key session.Key, d Demand, c challenge, f policy.Factor)
 	})
 }
 
-// findOut activates the chosen kind of device of the user that d names. The
-// user's own limits hold here too, unseen.
+// findOut activates the chosen kind of device of the user that d names, in as
+// many calls as it takes to find out that there is none. The user's own limits
+// hold here too, unseen.
 func (e *Engine) findOut(ctx context.Context, d Demand, c challenge, f policy.Factor) event {
 	nobody := event{opened: opened{way: wayPhantom}}
-	p, err := e.people.find(ctx, d.User, freshFor)
-	if err != nil {
-		nobody.cause = err
+	p, err := e.findBlindly(ctx, d.User)
+	if nobody.cause = err; err != nil {
 		return nobody
 	}
 	x, found := chosenOf(d, p, f)
 	switch {
 	case !p.active(time.Now()):
 		nobody.notice = NoAccess
-		return nobody
 	case !found:
 		nobody.notice = NoDevice
-		return nobody
+	default:
+		left, err := e.charge(ctx, p.user.ID, e.limits.sends(f))
+		if nobody.cause = err; err == nil && !left.passed {
+			c.UserID = p.user.ID
+			o, err := bound{e}.activate(ctx, activation{demand: d, challenge: c, device: x})
+			if err == nil {
+				return event{userID: p.user.ID, device: x, opened: o}
+			}
+			nobody.cause = err
+			return nobody
+		}
+		nobody.notice = TooManySends
 	}
-	left, err := e.charge(ctx, p.user.ID, e.limits.sends(f))
-	if err != nil || left.passed {
-		nobody.notice, nobody.cause = TooManySends, err
-		return nobody
+	_ = e.decoy(ctx) // in place of the activation
+	return nobody
+}
+
+// findBlindly reads a person and their devices, not from memory: what is known
+// is found sooner.
+func (e *Engine) findBlindly(ctx context.Context, name string) (person, error) {
+	user, found, err := e.client.UserByUsername(ctx, name)
+	switch {
+	case err != nil:
+	case strings.Contains(name, "@") && !found:
+		user, found, err = e.client.UserByEmail(ctx, name)
+	case strings.Contains(name, "@"):
+		err = e.decoy(ctx)
 	}
-	c.UserID = p.user.ID
-	o, err := bound{e}.activate(ctx, activation{demand: d, challenge: c, device: x})
 	if err != nil {
-		nobody.cause = err
-		return nobody
+		return person{}, fmt.Errorf("find user: %w", err)
 	}
-	return event{userID: p.user.ID, device: x, opened: o}
+	p := person{user: user, found: found}
+	if !p.active(time.Now()) {
+		return p, e.decoy(ctx)
+	}
+	if p.devices, err = e.client.Devices(ctx, user.ID); err != nil {
+		return person{}, fmt.Errorf("list devices: %w", err)
+	}
+	return p, nil
 }
 
 // chosenOf returns p's first device of a kind, their default one if it is.

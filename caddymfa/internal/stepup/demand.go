@@ -75,4 +75,8 @@ type Password struct {
 
 	// Session keeps the session token for [Proof.SessionToken].
 	Session bool
+
+	// ReturnTo is where OneLogin sends the browser that has posted the session
+	// token: a whole URL. Empty: to OneLogin's portal.
+	ReturnTo string
 }

@@ -54,7 +54,7 @@ func (e *Engine) Login(ctx context.Context, d Demand, cookieValue, username, pas
 		return r, nil
 	}
 	given, err := e.client.Login(ctx, onelogin.LoginRequest{UsernameOrEmail: username, Password: password,
-		Subdomain: d.Features.Password.Subdomain, IP: d.Address})
+		Subdomain: d.Features.Password.Subdomain, IP: d.Address, ReturnTo: d.Features.Password.ReturnTo})
 	if err != nil {
 		return Result{}, fmt.Errorf("log in: %w", err)
 	}
