@@ -102,6 +102,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	resolved.helpDesk = a.HelpDesk
 	if err := a.Brand.load(); err != nil {
 		return err
 	}

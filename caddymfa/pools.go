@@ -118,6 +118,7 @@ func newEngine(c credential, store session.Store) (*openEngine, error) {
 		Store:     store,
 		Limits:    stepup.DefaultLimits(),
 		EmailLink: c.emailLink,
+		HelpDesk:  c.helpDesk,
 		Observe:   func(event stepup.Event) { logEvent(e.audit.Load(), event) },
 	}
 	// The pepper keeps remembered codes from being guessed out of a memory

@@ -67,13 +67,14 @@ type credential struct {
 	api                             string
 	emailLink                       string
 	hourlyBudget                    int
+	helpDesk                        bool
 	transport                       http.RoundTripper
 }
 
-// identity names the tenant and credential, but not the secret: a new secret
-// for the same credential is no new client.
+// identity names what a client and its engine are made for, but not the
+// secret: a new secret for the same credential is no new client.
 func (c credential) identity() string {
-	return c.baseURL + "\n" + c.clientID + "\n" + c.api
+	return fmt.Sprintf("%s\n%s\n%s\n%s\n%d\n%t", c.baseURL, c.clientID, c.api, c.emailLink, c.hourlyBudget, c.helpDesk)
 }
 
 func (o *OneLogin) resolve(log *zap.Logger) (credential, error) {
