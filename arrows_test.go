@@ -66,7 +66,7 @@ func rooms() []room {
 
 		{3, handler,
 			[]string{onelogin, policy, page, identity, seal, form, session, memory, stepup},
-			[]string{caddy, certmagic, "go.uber.org/zap"}},
+			[]string{caddy, certmagic, "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/cobra"}},
 
 		{4, "", []string{handler}, nil},
 		{4, "cmd/caddy", []string{handler}, []string{caddy}},

@@ -33,7 +33,7 @@ func (h *Handler) showPage(c *call, status int, result stepup.Result) error {
 		NotOffered: result.NotOffered, Current: factorOf(result.Factor), AcceptsCode: result.AcceptsCode,
 		ExpiresIn: until(result.ExpiresAt), ResendIn: until(result.ResendAt),
 		TriesLeft: result.TriesLeft, RetryAfter: until(result.RetryAt),
-		Error: pageProblem(result.Notice, c.fields["code"]), ReturnTo: c.ticket.ReturnTo, Unsaved: c.ticket.Unsaved,
+		Error: pageProblem(result.Notice, c.fields), ReturnTo: c.ticket.ReturnTo, Unsaved: c.ticket.Unsaved,
 		Alternatives: alternatives(self),
 	}
 	for _, offer := range append(result.Offers, result.Enrollable...) {
@@ -114,14 +114,14 @@ func pageOfPending(result stepup.Result) page.Kind {
 }
 
 // pageProblem is a notice for people.
-func pageProblem(n stepup.Notice, typed string) page.Problem {
+func pageProblem(n stepup.Notice, typed map[string]string) page.Problem {
 	switch n {
 	case stepup.WrongCode:
 		return page.WrongCode
 	case stepup.UsedCode:
 		return page.UsedCode
 	case stepup.MalformedCode:
-		return malformed(typed)
+		return malformed(typed["code"])
 	case stepup.TooManyTries:
 		return page.TooManyTries
 	case stepup.TooManySends:
@@ -131,13 +131,24 @@ func pageProblem(n stepup.Notice, typed string) page.Problem {
 	case stepup.NotPending:
 		return page.NotPending
 	case stepup.WrongPassword:
-		return page.WrongPassword
+		return wrongPassword(typed)
 	case stepup.EnrolFailed:
 		return page.EnrolFailed
 	case stepup.EnrolExpired:
 		return page.RegistrationExpired
 	}
 	return page.None
+}
+
+// wrongPassword tells apart only what a person can see for themselves.
+func wrongPassword(typed map[string]string) page.Problem {
+	switch {
+	case strings.TrimSpace(typed["user"]) == "":
+		return page.EmptyName
+	case typed["password"] == "":
+		return page.EmptyPassword
+	}
+	return page.WrongPassword
 }
 
 // malformed tells a person what is wrong with what they typed, where that can
