@@ -172,6 +172,18 @@ func (b *tab) lookAround(name string) {
 			b.picture(fmt.Sprintf("%s-%s-%d.png", name, colours, width))
 		}
 	}
+	b.window(640, 900)
+	b.enlargeText("200%")
+	for _, problem := range eval[[]string](b, lookScript) {
+		b.t.Errorf("text at 200 %%: %s", problem)
+	}
+	b.enlargeText("")
+}
+
+// enlargeText does what a person's larger text size does.
+func (b *tab) enlargeText(size string) {
+	b.t.Helper()
+	eval[bool](b, fmt.Sprintf(`document.documentElement.style.fontSize = %q, true`, size))
 }
 
 // picture writes a picture of the whole page to the folder that
@@ -182,14 +194,14 @@ func (b *tab) picture(name string) {
 	if folder == "" {
 		return
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		b.t.Fatal(err)
-	}
 	b.write(filepath.Join(folder, name))
 }
 
 func (b *tab) write(path string) []byte {
 	b.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
 	picture := get(b, "take a picture", chromedp.FullScreenshot(100))
 	if err := os.WriteFile(path, picture, 0o644); err != nil {
 		b.t.Fatal(err)
