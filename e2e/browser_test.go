@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -42,11 +43,7 @@ func findChromium() string {
 
 // openChromium starts the browser with a new, empty profile.
 func openChromium() {
-	profile, err := os.MkdirTemp("", "caddymfa-chromium-")
-	if err != nil {
-		chromium.err = err
-		return
-	}
+	profile := filepath.Join(scratch, "chromium")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(findChromium()),
 		chromedp.UserDataDir(profile),
@@ -57,7 +54,7 @@ func openChromium() {
 	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeBrowser := chromedp.NewContext(allocator)
 	chromium.ctx = ctx
-	chromium.closers = []func(){func() { _ = os.RemoveAll(profile) }, closeAllocator, closeBrowser}
+	chromium.closers = []func(){closeAllocator, closeBrowser}
 	chromium.err = chromedp.Do(ctx)
 }
 

@@ -27,8 +27,12 @@ type demo struct {
 // startDemo runs the demo on free ports until the test ends.
 func startDemo(t *testing.T, flags ...string) *demo {
 	t.Helper()
+	binary, err := demoBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	args := append([]string{"-gateway", "localhost:0", "-phone", "localhost:0", "-api", "127.0.0.1:0", "-app", "127.0.0.1:0"}, flags...)
-	command := exec.Command(demoBinary, args...)
+	command := exec.Command(binary, args...)
 	var log bytes.Buffer
 	command.Stderr = &log
 	printed, err := command.StdoutPipe()

@@ -202,6 +202,23 @@ func TestFourthPushIsNotSent(t *testing.T) {
 	d.nothingArrived()
 }
 
+func TestSameStartAgainSendsNothing(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	p := newProgram(t, d, "alice")
+	_, started := p.begin("/", "protect")
+	start := map[string]string{"csrf": started.CSRF, "factor": started.Factor}
+	for range 3 {
+		if again := decode[challenge](p, p.post("start", start), http.StatusOK); again.State != "pending" {
+			t.Errorf("the same start again: %+v, want pending", again)
+		}
+	}
+	if n := d.sent(); n != 1 {
+		t.Errorf("%d pushes went out, want 1", n)
+	}
+	d.nothingArrived()
+}
+
 func TestUsedCodeIsRefused(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)

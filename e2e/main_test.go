@@ -3,11 +3,13 @@ package e2e_test
 import (
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -15,8 +17,21 @@ import (
 // update asks for new pictures for the README.
 var update = flag.Bool("update", false, "write the pictures of the README to docs/images")
 
-// demoBinary is the demo under test. TestMain builds it.
-var demoBinary string
+// scratch is a folder for the test run; TestMain makes and removes it.
+var scratch string
+
+// demoBinary builds the demo, once.
+var demoBinary = sync.OnceValues(func() (string, error) {
+	if err := touchSources(); err != nil {
+		return "", err
+	}
+	binary := filepath.Join(scratch, "demo")
+	out, err := exec.Command("go", "build", "-o", binary, "../cmd/demo").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build cmd/demo: %w\n%s", err, out)
+	}
+	return binary, nil
+})
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -36,19 +51,33 @@ func runMoreAtOnce() {
 }
 
 func runTests(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "caddymfa-e2e-")
-	if err != nil {
+	var err error
+	if scratch, err = os.MkdirTemp("", "caddymfa-e2e-"); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	defer os.RemoveAll(folder)
+	defer os.RemoveAll(scratch)
 	defer closeChromium()
-	demoBinary = filepath.Join(folder, "demo")
-	if out, err := exec.Command("go", "build", "-o", demoBinary, "../cmd/demo").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "e2e: build cmd/demo: %v\n%s", err, out)
-		return 1
-	}
 	return m.Run()
+}
+
+// touchSources looks at every file that the demo is built from. The go command
+// takes note of files that a test looks at and so knows when a result in its
+// cache is out of date; of what "go build" reads here it knows nothing. It
+// takes no note of what happens before the first test.
+func touchSources() error {
+	for _, root := range []string{"../go.mod", "../caddymfa", "../cmd"} {
+		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // patience bounds every wait for something that has to happen. It is long
