@@ -10,9 +10,10 @@ import (
 // TestDocumentedJourneyForPrograms runs the block of docs/api.md as it stands,
 // but for the ports.
 func TestDocumentedJourneyForPrograms(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("SKIPPED: no %s on this machine", tool)
+			skipOrFail(t, tool)
 		}
 	}
 	text, err := os.ReadFile("../docs/api.md")

@@ -44,6 +44,7 @@ http://SITE {
 // "caddy run", and "caddy reload" while one person is verified, another has a
 // code to type and a third waits for an approval.
 func TestCaddyReloadLosesNothing(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	caddy := filepath.Join(folder, "caddy")
 	if out, err := exec.Command("go", "build", "-o", caddy, "../cmd/caddy").CombinedOutput(); err != nil {

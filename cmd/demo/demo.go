@@ -94,6 +94,7 @@ func checkOtherLocalhost(port string) error {
 	return closeIfOpen(l) // any other error: this machine has no [::1]
 }
 
+// closeIfOpen closes l unless it is nil.
 func closeIfOpen(l net.Listener) error {
 	if l == nil {
 		return nil
@@ -101,6 +102,7 @@ func closeIfOpen(l net.Listener) error {
 	return l.Close()
 }
 
+// serve answers on l until stop.
 func (d *demo) serve(l net.Listener, handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	d.servers = append(d.servers, server)

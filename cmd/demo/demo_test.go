@@ -222,7 +222,7 @@ func TestDemoAnswersOnEveryAddressAndStops(t *testing.T) {
 }
 
 func TestNobodyReachesTheCounterThroughTheGateway(t *testing.T) {
-	r := runDemo(t)
+	r := runDemo(t, "-gateway", "127.0.0.1:0") // the app's own host name
 	own := strings.TrimPrefix(r.addr["app"], "http://")
 	ask(t, "GET", r.addr["app"]+"/orders", "", "")
 	for _, host := range []string{"", own} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed" // for the Caddyfile
 	"fmt"
 	"net"
@@ -55,6 +56,8 @@ func startGateway(o options) (*gateway, error) {
 	return g, nil
 }
 
+// load gives Caddy its config. A warning of the adapter is an error: the
+// Caddyfile is ours.
 func (g *gateway) load(o options) error {
 	if err := os.WriteFile(filepath.Join(g.folder, "secret"), []byte(clientSecret), 0o600); err != nil {
 		return err
@@ -81,7 +84,7 @@ func (g *gateway) caddyfile(o options) ([]byte, error) {
 	}
 	var text bytes.Buffer
 	err = caddyfile.Execute(&text, map[string]any{
-		"Admin":       orElse(o.Admin, "off"),
+		"Admin":       cmp.Or(o.Admin, "off"),
 		"Folder":      g.folder,
 		"Verbose":     o.Verbose,
 		"OneLogin":    "http://" + o.API,
@@ -105,13 +108,6 @@ func loopback(host string) string {
 		return "127.0.0.1"
 	}
 	return host
-}
-
-func orElse(value, other string) string {
-	if value == "" {
-		return other
-	}
-	return value
 }
 
 // stop ends Caddy, with two seconds for requests under way, and removes what

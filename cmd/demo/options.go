@@ -78,6 +78,8 @@ func parseOptions(args []string, stdout, stderr io.Writer) (*options, int) {
 	return &o, 0
 }
 
+// check refuses what cannot be meant, naming the flag. What the gateway itself
+// demands of a duration is left to the gateway.
 func (o *options) check(rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("unexpected argument %q", rest[0])

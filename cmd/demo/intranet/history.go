@@ -32,6 +32,7 @@ type history struct {
 	seen History
 }
 
+// add notes one request before it is answered.
 func (h *history) add(r *http.Request) {
 	seen := Request{
 		Method:  r.Method,
@@ -65,6 +66,7 @@ func (h *history) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// snapshot returns a copy whose list is never null in JSON.
 func (h *history) snapshot() History {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -54,12 +54,18 @@ func New(own string) *App {
 // ServeHTTP answers one request and counts it, unless it asks for the counter
 // itself on the app's own listener.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/-/") && r.Host == a.own {
+	if strings.HasPrefix(r.URL.Path, "/-/") && a.cameDirectly(r) {
 		a.requests.ServeHTTP(w, r)
 		return
 	}
 	a.requests.add(r)
 	a.mux.ServeHTTP(w, r)
+}
+
+// cameDirectly tells whether no proxy passed the request on. A client can
+// write any Host, but Caddy always adds X-Forwarded-For.
+func (a *App) cameDirectly(r *http.Request) bool {
+	return r.Host == a.own && len(r.Header.Values("X-Forwarded-For")) == 0
 }
 
 // page is what every template gets.
@@ -76,17 +82,20 @@ type page struct {
 // header is one request header, for display.
 type header struct{ Name, Value string }
 
-// show answers with the page of that name.
+// show answers with the page of that name. The app trusts whoever reaches it:
+// who may, is for the gateway to say.
 func (a *App) show(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		a.render(w, r, http.StatusOK, name, "")
 	}
 }
 
+// notFound answers every address that the app does not have.
 func (a *App) notFound(w http.ResponseWriter, r *http.Request) {
 	a.render(w, r, http.StatusNotFound, "missing", "")
 }
 
+// render writes a page. Problem is what was wrong with a form, or empty.
 func (a *App) render(w http.ResponseWriter, r *http.Request, status int, name, problem string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", contentPolicy)
@@ -126,6 +135,7 @@ func serveFile(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, files, "pages/"+name)
 }
 
+// healthy answers a load balancer.
 func healthy(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }

@@ -52,6 +52,13 @@ func TestCounterIsHiddenFromOtherHosts(t *testing.T) {
 	}
 }
 
+func TestCounterIsHiddenFromProxies(t *testing.T) {
+	app := intranet.New(own)
+	if w := get(app, "GET", own, "/-/requests", "X-Forwarded-For", "127.0.0.1"); w.Code != http.StatusNotFound {
+		t.Errorf("GET /-/requests through a proxy = %d, want 404", w.Code)
+	}
+}
+
 func TestEveryRequestIsCounted(t *testing.T) {
 	app := intranet.New(own)
 	get(app, "GET", "localhost:8080", "/orders?page=2", "X-Mfa-User", "alice", "X-Mfa-Factor", "totp", "Cookie", "theme=dark; lang=en")

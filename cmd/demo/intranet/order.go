@@ -32,6 +32,7 @@ type orderBook struct {
 	latest []order // newest first
 }
 
+// add puts an order on top and drops the oldest one if there are too many.
 func (b *orderBook) add(item string, quantity int, by string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,13 +41,15 @@ func (b *orderBook) add(item string, quantity int, by string) {
 	b.latest = b.latest[:min(len(b.latest), maxOrders)]
 }
 
+// list returns a copy, newest first.
 func (b *orderBook) list() []order {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.latest)
 }
 
-// placeOrder takes the form of the orders page.
+// placeOrder takes the form of the orders page. It answers a good one with a
+// redirect, so that a reload does not order twice.
 func (a *App) placeOrder(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormSize)
 	item := strings.TrimSpace(r.PostFormValue("item"))
