@@ -72,7 +72,7 @@ func (e *Engine) deviceChoices(ctx context.Context, d Demand, maxAge time.Durati
 	}
 	x := choices{user: p.user}
 	x.devices, x.others = usable(d, p.devices)
-	temporary, found, err := e.temporaryDevice(ctx, d, p)
+	temporary, found, err := e.temporaryDevice(ctx, d, p, maxAge)
 	if err != nil {
 		return choices{}, err
 	}

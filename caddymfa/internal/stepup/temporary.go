@@ -132,25 +132,45 @@ func (e *Engine) remembered(ctx context.Context, userID string) (made temporary,
 
 // temporaryDevice is what a temporary code of p is tried on, if the site takes
 // such codes and p has one: the newest that we know of, or else the one that
-// OneLogin lists. A listed one is activated like any device.
-func (e *Engine) temporaryDevice(ctx context.Context, d Demand, p person) (device, bool, error) {
+// OneLogin lists. A listed one is activated like any device; whether one that
+// we know of is listed by now is asked again.
+func (e *Engine) temporaryDevice(ctx context.Context, d Demand, p person, maxAge time.Duration) (device, bool, error) {
 	if !d.Features.HelpDesk || !d.Factors.Has(policy.Temporary) {
 		return device{}, false, nil
 	}
-	x := device{factor: policy.Temporary, way: wayUnbound}
 	made, found, err := e.remembered(ctx, p.user.ID)
 	if err != nil {
 		return device{}, false, fmt.Errorf("load temporary code: %w", err)
 	}
-	if found {
-		x.ID, x.reusable = made.DeviceID, made.Reusable
+	x := device{Device: onelogin.Device{ID: made.DeviceID}, factor: policy.Temporary, way: wayUnbound, reusable: made.Reusable}
+	if x.listedAmong(p.devices) {
+		x.way = wayBound
+		return x, true, nil
 	}
-	for _, listed := range p.devices {
-		if listed.Kind() == onelogin.KindTemporary && (x.ID == "" || x.ID == listed.ID) {
-			x.ID, x.way = listed.ID, wayBound
+	if !found {
+		return device{}, false, nil
+	}
+	if maxAge != onlySeen {
+		if p.devices, err = e.people.devices.find(ctx, p.user.ID, min(maxAge, recheckAfter)); err != nil {
+			return device{}, false, err
 		}
 	}
-	return x, x.ID != "", nil
+	if x.listedAmong(p.devices) {
+		x.way = wayBound
+	}
+	return x, true, nil
+}
+
+// listedAmong reports whether x is among the devices that OneLogin lists. If it
+// is none yet it becomes the first temporary one.
+func (x *device) listedAmong(devices []onelogin.Device) bool {
+	for _, listed := range devices {
+		if listed.Kind() == onelogin.KindTemporary && (x.ID == "" || x.ID == listed.ID) {
+			x.ID = listed.ID
+			return true
+		}
+	}
+	return false
 }
 
 // spendTemporary forgets the temporary code that c was verified with. If the

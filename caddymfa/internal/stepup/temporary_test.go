@@ -135,7 +135,9 @@ func TestTemporaryCodeVerifiesOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubbleOn(t, speaking(tt.api), func(t *testing.T, k *kit) {
 				k.sim.SetSwitches(func(w *simulator.Switches) { w.TemporaryCode = tt.taken })
+				k.lost("carol").look() // without a code yet
 				code := k.issue(stepup.Issue{User: "carol", By: "root", Reason: "lost phone"}).Code
+				k.pass(2 * time.Second)
 				v, late := k.lost("carol"), k.lost("carol")
 				late.start(policy.Temporary)
 				r := v.start(policy.Temporary)
