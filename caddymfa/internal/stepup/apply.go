@@ -93,6 +93,7 @@ func (c challenge) Apply(ev event, now time.Time) (challenge, bool) {
 		return c.end(Verified, NoticeNone), true
 	case evLogin:
 		c.Browser, c.Login, c.UserID, c.Username = ev.newBrowser, ev.login, ev.userID, ev.username
+		c.Reservation, c.ReservedUntil = "", time.Time{} // of an earlier login's device
 	case evTry:
 		c.TriesLeft--
 	case evWrong:

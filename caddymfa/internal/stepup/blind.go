@@ -25,7 +25,8 @@ const (
 	// usually known who it is for.
 	settleTime = time.Second
 
-	// maxSettling bounds how many starts are being found out about at a time.
+	// maxSettling bounds how many starts are being found out about at a time: it
+	// is looked at when one more begins.
 	maxSettling = 64
 )
 
@@ -71,9 +72,13 @@ func blindDevices(d Demand) (will []device) {
 	return will
 }
 
-// reserveSettling returns false if too much is being found out already, which
-// says nothing about anybody. Who is told true calls settle or release.
-func (e *Engine) reserveSettling() bool {
+// enterBlindly lets a blind start in, unless too many are being found out about
+// or too few calls are left to spend them on strangers. Neither says anything
+// about anybody. Who is let in leaves again.
+func (e *Engine) enterBlindly() bool {
+	if e.client.Budget().Scarce {
+		return false
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed || e.settling >= maxSettling {
@@ -83,7 +88,7 @@ func (e *Engine) reserveSettling() bool {
 	return true
 }
 
-func (e *Engine) releaseSettling() {
+func (e *Engine) leave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.settling--
@@ -96,11 +101,11 @@ func (e *Engine) settle(key session.Key, d Demand, c challenge, f policy.Factor)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		e.settling--
 		return
 	}
+	e.settling++
 	e.working.Go(func() {
-		defer e.releaseSettling()
+		defer e.leave()
 		ctx, cancel := context.WithTimeout(e.live, stepTime)
 		defer cancel()
 		ev := e.findOut(ctx, d, c, f)

@@ -1,6 +1,7 @@
 package stepup_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -167,7 +168,7 @@ func TestEnrolmentEndsWithItsTimeAndLeavesNoSecret(t *testing.T) {
 			t.Errorf("the enrolment lasts %v, want 10 minutes", left)
 		}
 		right := k.newCode("carol", simulator.TOTP)
-		k.pass(10*time.Minute + 6*time.Second)
+		k.pass(10*time.Minute + 40*time.Second)
 		r = v.look()
 		v.want(r, stepup.Choosing, stepup.EnrolExpired)
 		if r.Enrolment != nil || len(r.Enrollable) == 0 {
@@ -178,6 +179,22 @@ func TestEnrolmentEndsWithItsTimeAndLeavesNoSecret(t *testing.T) {
 		v.enrol(policy.TOTP)
 		v.want(v.confirm(k.newCode("carol", simulator.TOTP)), stepup.Choosing, stepup.NoticeNone)
 	})
+}
+
+func TestWhoWaitsForAnEnrolmentIsToldThatItsTimeIsOver(t *testing.T) {
+	for _, factor := range []policy.Factor{policy.TOTP, policy.Protect} {
+		inBubble(t, func(t *testing.T, k *kit) {
+			v := k.fresh("carol")
+			v.demand.Expires = time.Now().Add(20 * time.Minute)
+			r := v.enrol(factor)
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+			defer cancel()
+			v.want(v.must(k.engine.Wait(ctx, v.demand, v.cookie, r.Revision)), stepup.Choosing, stepup.EnrolExpired)
+			if late := time.Since(r.Enrolment.ExpiresAt); late < 0 || late > 6*time.Second {
+				t.Errorf("told %v after the end", late)
+			}
+		})
+	}
 }
 
 func TestEnrolmentEndsWithTheDemand(t *testing.T) {

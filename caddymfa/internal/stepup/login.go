@@ -42,6 +42,9 @@ func (e *Engine) Login(ctx context.Context, d Demand, cookieValue, username, pas
 	case canonical(username) == "" || password == "":
 		return e.show(ctx, d, c, WrongPassword), nil
 	}
+	if e.client.Budget().Left == 0 {
+		return Result{}, errBusy // before anything is counted for a name that anybody may type
+	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	left, err := e.charge(ctx, typedSubject(username), e.limits.passwords())

@@ -21,7 +21,7 @@ const keepAfter = 5 * time.Minute
 // same challenge. A challenge sees fewer changes in its whole life.
 const maxRaces = 64
 
-var errBusy = errors.New("challenge is changed by too many at once")
+var errBusy = errors.New("too much at once")
 
 func challengeKey(d Demand) session.Key {
 	return session.NewKey(session.KindChallenge, string(d.Nonce[:]))
@@ -50,7 +50,8 @@ func decode(record session.Record) (challenge, error) {
 }
 
 // load returns the challenge of d as it is now: the stored one, or a new one
-// with revision 0. It changes nothing in the store.
+// with revision 0. It changes nothing in the store, though time may have
+// changed the challenge; that is another revision then, for those who wait.
 func (e *Engine) load(ctx context.Context, d Demand) (challenge, error) {
 	record, found, err := e.store.Load(ctx, challengeKey(d))
 	if err != nil {
@@ -62,7 +63,10 @@ func (e *Engine) load(ctx context.Context, d Demand) (challenge, error) {
 			return challenge{}, err
 		}
 	}
-	c, _ = c.Apply(event{kind: evLook}, time.Now())
+	c, changed := c.Apply(event{kind: evLook}, time.Now())
+	if changed && found {
+		c.Revision++
+	}
 	return c, nil
 }
 

@@ -16,7 +16,7 @@ type register struct{ *Engine }
 
 func (w register) activate(ctx context.Context, a activation) (opened, error) {
 	name := cmp.Or(displayName(a.device.Device), string(a.device.factor))
-	r, err := w.client.Register(ctx, a.challenge.UserID, a.device.ID, name, enrolTime)
+	r, err := w.client.Register(ctx, a.challenge.UserID, a.device.ID, name, enrolTime+outlives)
 	if err != nil {
 		return opened{}, fmt.Errorf("register factor: %w", err)
 	}

@@ -61,6 +61,12 @@ func (e *Engine) begin(ctx context.Context, d Demand, cookieValue, offerID strin
 		e.watch(challengeKey(d), c)
 		return e.show(ctx, d, c, NoticeNone), nil
 	}
+	if d.Blind {
+		if !e.enterBlindly() {
+			return Result{}, errBusy
+		}
+		defer e.leave()
+	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	c.UserID = x.user.ID
@@ -157,17 +163,12 @@ func (e *Engine) record(ctx context.Context, key session.Key, a activation, ev e
 // activateBlindly shows a pending challenge at once, and finds out later whether
 // there is anybody to send anything to.
 func (e *Engine) activateBlindly(ctx context.Context, key session.Key, a activation) (Result, error) {
-	if !e.reserveSettling() {
-		return Result{}, errBusy
-	}
 	o := opened{way: wayPhantom, polled: e.answeredElsewhere(a.device.factor)}
 	c, r, err := e.record(ctx, key, a, event{kind: evActivate, opened: o, until: e.deadline(o, time.Now())})
-	if c == nil {
-		e.releaseSettling()
-		return r, err
+	if c != nil {
+		e.settle(key, a.demand, *c, a.device.factor)
 	}
-	e.settle(key, a.demand, *c, a.device.factor)
-	return r, nil
+	return r, err
 }
 
 // acceptLowRisk verifies a user whom OneLogin saw no need to ask. They are read

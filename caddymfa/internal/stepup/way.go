@@ -11,7 +11,7 @@ import (
 	"github.com/caddymfa/caddymfa/caddymfa/onelogin"
 )
 
-// outlives is how much longer OneLogin keeps a verification than we do, so that
+// outlives is how much longer OneLogin keeps what it opens than we do, so that
 // an approval in our last second can still be read.
 const outlives = 30 * time.Second
 
