@@ -1,6 +1,7 @@
 package stepup
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -33,6 +34,30 @@ func pending() challenge {
 func activating(reservation string) event {
 	return event{kind: evActivate, reservation: reservation, newBrowser: "b1", opened: opened{way: wayBound, handle: "v1"},
 		device: device{Device: onelogin.Device{ID: "7", Name: "phone"}, factor: policy.Protect}, until: epoch().Add(2 * time.Minute)}
+}
+
+// enrolling is a challenge whose registration ends before the demand does.
+func enrolling() challenge {
+	ev := activating("r1")
+	ev.opened = opened{way: wayRegister, handle: "g1", secret: "s", totpURL: "otpauth://totp/x"}
+	c, _ := reserved().Apply(ev, epoch())
+	return c
+}
+
+// blind is a pending blind challenge that nobody has found out about yet.
+func blind() challenge {
+	c := reserved()
+	c.Blind = true
+	ev := activating("r1")
+	ev.opened = opened{way: wayPhantom}
+	c, _ = c.Apply(ev, epoch())
+	return c
+}
+
+func found() challenge {
+	c, _ := blind().Apply(event{kind: evSettle, activation: "r1", userID: "101", opened: opened{way: wayBound, handle: "v1"},
+		device: device{Device: onelogin.Device{ID: "9", Name: "her phone", Default: true}, factor: policy.Protect}}, epoch())
+	return c
 }
 
 func TestApply(t *testing.T) {
@@ -80,6 +105,35 @@ func TestApply(t *testing.T) {
 		{"taken", verified, event{kind: evTake, browser: "b1"}, time.Hour, Verified, true},
 		{"taken twice", taken, event{kind: evTake, browser: "b1"}, time.Hour, Verified, false},
 		{"an event that nobody knows", pending(), event{kind: 99}, 0, Pending, false},
+
+		{"an enrolment that is accepted verifies nobody", enrolling(), event{kind: evAccept, activation: "r1"}, 0, Choosing, true},
+		{"an enrolment that is refused", enrolling(), event{kind: evDeny, activation: "r1"}, 0, Choosing, true},
+		{"an enrolment that is forgotten", enrolling(), event{kind: evGone, activation: "r1"}, 0, Choosing, true},
+		{"an enrolment whose time is over", enrolling(), event{kind: evLook}, 2*time.Minute + lastRead + 1, Choosing, true},
+		{"an enrolment past the demand", enrolling(), event{kind: evLook}, 10*time.Minute + 1, Expired, true},
+		{"cancelled when its time is over", enrolling(), event{kind: evCancel, browser: "b1"}, 2*time.Minute + 1, Expired, true},
+		{"an enrolment's last wrong code", enrolling(), event{kind: evWrong, activation: "r1"}, 0, Locked, true},
+		{"another enrolment's answer is nothing", enrolling(), event{kind: evAccept, activation: "r0"}, 0, Enrolling, false},
+
+		{"a phantom is never accepted", blind(), event{kind: evAccept, activation: "r1"}, 0, Pending, false},
+		{"a blind challenge is found out about", blind(), event{kind: evSettle, activation: "r1"}, 0, Pending, true},
+		{"another activation is found out about", blind(), event{kind: evSettle, activation: "r0"}, 0, Pending, false},
+		{"it is found out about once", found(), event{kind: evSettle, activation: "r1"}, 0, Pending, false},
+		{"only a blind one is", pending(), event{kind: evSettle, activation: "r1"}, 0, Pending, false},
+		{"a blind one is accepted", found(), event{kind: evAccept, activation: "r1"}, 0, Verified, true},
+		{"a blind one shows no denial", found(), event{kind: evDeny, activation: "r1"}, 0, Pending, true},
+		{"nor that it is forgotten", found(), event{kind: evGone, activation: "r1"}, 0, Pending, true},
+		{"nor either at its end", found(), event{kind: evDeny, activation: "r1"}, 2*time.Minute + 1, Pending, true},
+		{"its end is the clock's", found(), event{kind: evLook}, 2*time.Minute + lastRead + 1, Expired, true},
+
+		{"low risk without a reservation", choosing(), event{kind: evLowRisk}, 0, Choosing, false},
+		{"low risk", reserved(), event{kind: evLowRisk, reservation: "r1"}, 0, Verified, true},
+		{"denied while it is activated", reserved(), event{kind: evDeny, reservation: "r1"}, 0, Denied, true},
+		{"gone while it is activated", reserved(), event{kind: evGone, reservation: "r1"}, 0, Expired, true},
+		{"another activation is denied", reserved(), event{kind: evDeny, reservation: "r2"}, 0, Choosing, false},
+		{"a login", choosing(), event{kind: evLogin, login: &login{}}, 0, Choosing, true},
+		{"a login while a proof is awaited", pending(), event{kind: evLogin, browser: "b1", login: &login{}}, 0, Pending, false},
+		{"a login of another browser", enrolled(), event{kind: evLogin, browser: "b2", login: &login{}}, 0, Choosing, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, changed := tt.from.Apply(tt.ev, epoch().Add(tt.after))
@@ -87,6 +141,43 @@ func TestApply(t *testing.T) {
 				t.Errorf("Apply = %s, %v, want %s, %v", got.State, changed, tt.want, tt.changed)
 			}
 		})
+	}
+}
+
+func enrolled() challenge {
+	c, _ := enrolling().Apply(event{kind: evAccept, activation: "r1"}, epoch())
+	return c
+}
+
+// What a person needed for one activation is nowhere in the record once that is
+// over.
+func TestEndForgetsSecrets(t *testing.T) {
+	c := enrolling()
+	c.Login = &login{Typed: "alice", StateToken: "token", Devices: []onelogin.Device{{ID: "1"}}}
+	for name, ev := range map[string]event{
+		"accepted": {kind: evAccept, activation: "r1"}, "denied": {kind: evDeny, activation: "r1"},
+		"cancelled": {kind: evCancel, browser: "b1"}, "locked": {kind: evLock}, "gone": {kind: evGone, activation: "r1"},
+	} {
+		next, _ := c.Apply(ev, epoch())
+		if next.Secret != "" || next.TOTPURL != "" || next.VoiceCode != "" || next.Handle != "" {
+			t.Errorf("%s keeps what the activation needed: %+v", name, next)
+		}
+		if next.State.Final() && (next.Login.StateToken != "" || next.Login.Devices != nil || next.Login.Typed == "") {
+			t.Errorf("%s keeps %+v of the login, want the typed name alone", name, next.Login)
+		}
+	}
+	verified, _ := found().Apply(event{kind: evAccept, activation: "r1", sessionToken: "token"}, epoch())
+	if taken, _ := verified.Apply(event{kind: evTake, browser: "b1"}, epoch()); verified.SessionToken == "" || taken.SessionToken != "" {
+		t.Errorf("the session token is %q before and %q after it is taken", verified.SessionToken, taken.SessionToken)
+	}
+}
+
+// A login replaces an earlier one, and with it what that one was about to
+// activate.
+func TestLoginDropsTheReservationOfAnEarlierOne(t *testing.T) {
+	c, _ := reserved().Apply(event{kind: evLogin, userID: "102", login: &login{}, newBrowser: "b1"}, epoch())
+	if _, changed := c.Apply(activating("r1"), epoch()); changed || c.UserID != "102" || !c.ownedBy("b1") || c.ownedBy("b0") {
+		t.Errorf("after a login = %+v, want the reservation dropped and a new browser", c)
 	}
 }
 
@@ -108,7 +199,7 @@ func TestActivationReplacesTheEarlierVerificationAndBrowser(t *testing.T) {
 // anyEvent draws events that mostly carry a challenge on, since others end it or
 // change nothing.
 func anyEvent(t *rapid.T) event {
-	kinds := []eventKind{evReserve, evReserve, evActivate, evActivate, evActivate, evAccept, evAccept, evTake, evTake, evTry, evWrong}
+	kinds := []eventKind{evReserve, evReserve, evSettle, evSettle, evActivate, evActivate, evActivate, evAccept, evAccept, evTake, evTake, evTry, evWrong}
 	for kind := evLook; kind <= evTake+1; kind++ { // one past the last, too
 		kinds = append(kinds, kind)
 	}
@@ -129,6 +220,7 @@ func anyEvent(t *rapid.T) event {
 func TestChallengeKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, now := choosing(), epoch()
+		c.Blind = rapid.Bool().Draw(t, "blind")
 		for range rapid.IntRange(1, 30).Draw(t, "events") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
 			ev := anyEvent(t)
@@ -160,13 +252,22 @@ func checkPromises(t *rapid.T, before, next challenge, ev event, now time.Time, 
 	if next.State == Verified && before.State != Verified && !accepts {
 		t.Fatalf("verified by %+v", ev)
 	}
-	late := now.After(before.Deadline) && !before.State.Final() && ev.kind != evAccept && ev.kind != evLook
-	if late && next.State != Expired {
+	if before.Blind && (next.State == Denied || ev.hidden(next) && shown(before) != shown(next)) {
+		t.Fatalf("%+v shows that %+v became %+v", ev, before, next)
+	}
+	late := now.After(before.Deadline) && !before.State.Final() && now.After(before.limit(ev.kind))
+	over := next.State == Expired || before.State == Enrolling && next.State != Enrolling && !now.After(before.StartBy)
+	if late && !over {
 		t.Fatalf("past the deadline %+v led to %s", ev, next.State)
 	}
 	if !next.State.Final() && now.After(next.Deadline.Add(lastRead)) && now.After(before.Deadline.Add(lastRead)) {
 		t.Fatalf("still %s at %v, past %v", next.State, now, next.Deadline)
 	}
+}
+
+// shown is what a person sees of a challenge.
+func shown(c challenge) string {
+	return fmt.Sprint(c.State, c.Notice, c.TriesLeft, c.Deadline, c.SentAt, c.Offer, c.Factor, c.DeviceName, c.DeviceDefault, c.Polled, c.VoiceCode)
 }
 
 func TestStoredChallengeReadsTheSame(t *testing.T) {
