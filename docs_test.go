@@ -191,3 +191,40 @@ func TestDeadLinksAreReported(t *testing.T) {
 		}
 	}
 }
+
+var (
+	flowRow  = regexp.MustCompile(`(?m)^\| (\d+) \| .*$`)
+	testName = regexp.MustCompile("`(?:[a-z0-9]+\\.)?(Test\\w+)`")
+)
+
+// TestFlowsAreTested reads the table of flows in docs/onelogin.md: each row
+// names tests, and each of them exists.
+func TestFlowsAreTested(t *testing.T) {
+	files := repository(t)
+	var tests []byte
+	for name, content := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			tests = append(tests, content...)
+		}
+	}
+	_, table, _ := strings.Cut(string(files["docs/onelogin.md"]), "\n## Flows\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rows := flowRow.FindAllStringSubmatch(table, -1)
+	if len(rows) != 10 {
+		t.Fatalf("the table has %d rows, want 10", len(rows))
+	}
+	for i, row := range rows {
+		if row[1] != fmt.Sprint(i+1) {
+			t.Errorf("row %d is numbered %s", i+1, row[1])
+		}
+		named := testName.FindAllStringSubmatch(row[0], -1)
+		if len(named) == 0 {
+			t.Errorf("row %s names no test", row[1])
+		}
+		for _, test := range named {
+			if !bytes.Contains(tests, []byte("\nfunc "+test[1]+"(")) {
+				t.Errorf("row %s names %s, which does not exist", row[1], test[1])
+			}
+		}
+	}
+}
