@@ -90,9 +90,6 @@ func (e *Engine) poll(ctx context.Context, key session.Key, c challenge) {
 			return
 		}
 	}
-	if c.Blind {
-		return // its end is for the clock, as it is for nobody's
-	}
 	// If the store cannot take this either, the deadline speaks for itself.
 	_, _, _ = e.change(ctx, key, event{kind: evGone, activation: c.Activation, cause: cause})
 }

@@ -37,12 +37,9 @@ func (e *Engine) submit(ctx context.Context, s submission) (challenge, Notice, e
 	return e.judge(ctx, s, said, left, asked)
 }
 
-// wasUsed reports whether the code was accepted for this user already. A code
-// that the help desk made for more than one use may be.
+// wasUsed reports whether the code was accepted for this user already, and
+// burnt.
 func (e *Engine) wasUsed(ctx context.Context, s submission) (bool, error) {
-	if s.challenge.Reusable {
-		return false, nil
-	}
 	_, used, err := e.store.Load(ctx, s.used)
 	if err != nil {
 		return false, fmt.Errorf("load used code: %w", err)
@@ -123,7 +120,8 @@ func (e *Engine) refuseCode(ctx context.Context, s submission, verdict onelogin.
 }
 
 // acceptCode burns the code before anything else, so that neither a failure on
-// the way nor a second challenge leaves it usable.
+// the way nor a second challenge leaves it usable. A code that the help desk
+// made for more than one use is not burnt.
 func (e *Engine) acceptCode(ctx context.Context, s submission, said answer, asked time.Time) (challenge, Notice, error) {
 	first := true
 	if !s.challenge.Reusable {

@@ -120,6 +120,18 @@ func TestTemporaryCodeIsOfferedOnlyWhereItIsTaken(t *testing.T) {
 	}, helpDesk)
 }
 
+// Where temporary codes are not taken, one is neither a device that could be
+// used nor the lack of one that opens an enrolment.
+func TestTemporaryCodeIsNoDeviceElsewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *kit) {
+		k.issue(stepup.Issue{User: "carol"})
+		r := k.fresh("carol").look()
+		if r.Notice != stepup.NoDevice || r.NotOffered != nil || r.Offers != nil || r.Enrollable != nil {
+			t.Errorf("look = %+v, want no device and nothing else", r)
+		}
+	}, helpDesk)
+}
+
 // redemptions are the ways in which a tenant may take temporary codes.
 func redemptions() map[string]struct{ api, taken string } {
 	return map[string]struct{ api, taken string }{
