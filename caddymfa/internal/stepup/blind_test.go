@@ -265,6 +265,21 @@ func TestNobodyIsSentAnything(t *testing.T) {
 	})
 }
 
+func TestNobodyIsJustWrongInBothAPIs(t *testing.T) {
+	for _, api := range []string{"v1", "v2"} {
+		inBubbleOn(t, speaking(api), func(t *testing.T, k *kit) {
+			v := k.stranger("nobody")
+			v.settled(policy.TOTP)
+			v.want(v.verify("123456"), stepup.Pending, stepup.WrongCode)
+			v = k.stranger("alice")
+			v.settled(policy.TOTP)
+			right := k.code("alice", simulator.TOTP)
+			v.want(v.verify(wrong(right, 0)), stepup.Pending, stepup.WrongCode)
+			v.want(v.verify(right), stepup.Verified, stepup.NoticeNone)
+		})
+	}
+}
+
 // The user's own limits hold behind the ones that show, whatever name was typed.
 func TestBlindSendsCountForTheUser(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *kit) {
