@@ -3,6 +3,7 @@ package caddymfa_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -204,7 +205,7 @@ func (b *browser) do(method, path string, body io.Reader, header http.Header) an
 	if b.user != "" {
 		r.Header.Set("Remote-User", b.user)
 	}
-	response, err := b.client.Do(r)
+	response, err := b.send(r)
 	if err != nil {
 		b.t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -214,6 +215,16 @@ func (b *browser) do(method, path string, body io.Reader, header http.Header) an
 		b.t.Fatalf("read answer: %v", err)
 	}
 	return answer{response, string(content)}
+}
+
+// send asks once more for what changes nothing if the connection was cut before
+// an answer, as browsers do: a reload closes connections of the old config.
+func (b *browser) send(r *http.Request) (*http.Response, error) {
+	response, err := b.client.Do(r)
+	if err != nil && r.Method == http.MethodGet && errors.Is(err, io.EOF) {
+		return b.client.Do(r)
+	}
+	return response, err
 }
 
 func (b *browser) get(path string) answer {

@@ -110,7 +110,7 @@ func (b *browser) waitFor(address, state string) {
 	}
 	r.Header.Set("Accept", "text/event-stream")
 	r.Header.Set("Remote-User", b.user)
-	response, err := b.client.Do(r)
+	response, err := b.send(r)
 	if err != nil {
 		b.t.Fatal(err)
 	}
