@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -217,12 +218,16 @@ func (b *browser) do(method, path string, body io.Reader, header http.Header) an
 	return answer{response, string(content)}
 }
 
-// send asks once more for what changes nothing if the connection was cut before
-// an answer, as browsers do: a reload closes connections of the old config.
-func (b *browser) send(r *http.Request) (*http.Response, error) {
-	response, err := b.client.Do(r)
-	if err != nil && r.Method == http.MethodGet && errors.Is(err, io.EOF) {
-		return b.client.Do(r)
+// send asks again for what changes nothing if the connection was cut before an
+// answer, as browsers do: on a reload the kernel resets connections that still
+// wait at the old config's socket.
+func (b *browser) send(r *http.Request) (response *http.Response, err error) {
+	for range 3 {
+		response, err = b.client.Do(r)
+		cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+		if r.Method != http.MethodGet || !cut {
+			break
+		}
 	}
 	return response, err
 }
