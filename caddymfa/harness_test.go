@@ -3,6 +3,7 @@ package caddymfa_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -205,7 +207,7 @@ func (b *browser) do(method, path string, body io.Reader, header http.Header) an
 	if b.user != "" {
 		r.Header.Set("Remote-User", b.user)
 	}
-	response, err := b.client.Do(r)
+	response, err := b.send(r)
 	if err != nil {
 		b.t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -215,6 +217,20 @@ func (b *browser) do(method, path string, body io.Reader, header http.Header) an
 		b.t.Fatalf("read answer: %v", err)
 	}
 	return answer{response, string(content)}
+}
+
+// send asks again for what changes nothing if the connection was cut before an
+// answer, as browsers do: on a reload the kernel resets connections that still
+// wait at the old config's socket.
+func (b *browser) send(r *http.Request) (response *http.Response, err error) {
+	for range 3 {
+		response, err = b.client.Do(r)
+		cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+		if r.Method != http.MethodGet || !cut {
+			break
+		}
+	}
+	return response, err
 }
 
 func (b *browser) get(path string) answer {

@@ -101,30 +101,45 @@ func TestDeniedPushIsFinal(t *testing.T) {
 
 func status(address string) string { return strings.Replace(address, "/.mfa/?", "/.mfa/status?", 1) }
 
-// waitFor follows the challenge's event stream until it says state.
+// waitFor follows the challenge's event stream until it says something else
+// than pending, which has to be state. A stream that a reload ended is opened
+// again, as an EventSource does.
 func (b *browser) waitFor(address, state string) {
+	b.t.Helper()
+	last := "pending"
+	for range 20 {
+		if last = b.follow(address); last != "pending" {
+			break
+		}
+	}
+	if last != state {
+		b.t.Fatalf("event stream ended with %q, want state %s", last, state)
+	}
+}
+
+// follow returns the last state that one event stream tells.
+func (b *browser) follow(address string) string {
 	b.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, b.url+status(address), nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	r.Header.Set("Accept", "text/event-stream")
-	r.Header.Set("Remote-User", b.user)
-	response, err := b.client.Do(r)
+	if b.user != "" {
+		r.Header.Set("Remote-User", b.user)
+	}
+	response, err := b.send(r)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	last := ""
+	var event struct{ State string }
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if event, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-			last = event
+		if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok && json.Unmarshal([]byte(text), &event) != nil {
+			b.t.Fatalf("event %q is no JSON", text)
 		}
 	}
-	var got struct{ State string }
-	if json.Unmarshal([]byte(last), &got) != nil || got.State != state {
-		b.t.Fatalf("event stream ended with %q, want state %s", last, state)
-	}
+	return event.State
 }
 
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {

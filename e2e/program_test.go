@@ -64,6 +64,9 @@ func (p *program) ask(method, path string, body []byte, headers ...string) answe
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	got, err := p.client.Do(r)
+	if err != nil && method == "GET" { // a reload cuts connections; browsers ask again
+		got, err = p.client.Do(r)
+	}
 	if err != nil {
 		p.t.Fatal(err)
 	}

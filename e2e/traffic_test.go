@@ -15,7 +15,6 @@ import (
 type traffic struct {
 	mu         sync.Mutex
 	requests   []*network.Request
-	weight     float64 // bytes on the wire, headers included
 	complaints []string
 }
 
@@ -26,8 +25,6 @@ func (f *traffic) note(event any) {
 	switch event := event.(type) {
 	case *network.EventRequestWillBeSent:
 		f.requests = append(f.requests, event.Request)
-	case *network.EventLoadingFinished:
-		f.weight += event.EncodedDataLength
 	case *log.EventEntryAdded:
 		if !isStatus(event.Entry) {
 			f.complaints = append(f.complaints, fmt.Sprintf("%s: %s (%s)", event.Entry.Source, event.Entry.Text, event.Entry.URL))
@@ -49,7 +46,7 @@ func isStatus(e *log.Entry) bool {
 func (f *traffic) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.requests, f.weight, f.complaints = nil, 0, nil
+	f.requests, f.complaints = nil, nil
 }
 
 // count is how many requests of this method went to a path that ends so.
@@ -76,13 +73,6 @@ func (f *traffic) abroad(origin string) []string {
 		}
 	}
 	return left
-}
-
-// bytes is the weight of what was loaded since forget.
-func (f *traffic) bytes() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return int(f.weight)
 }
 
 // problems lists what the browser complained about.

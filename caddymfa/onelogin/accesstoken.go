@@ -26,7 +26,7 @@ type accessTokens struct {
 	mu          sync.Mutex
 	credential  credential
 	held        accessToken
-	recheckedAt time.Time // when a fetch last followed a 401
+	recheckedAt time.Time // when a doubted token last came back, and so was alive
 	failure     error     // of the last fetch; nil after a good one
 	failedAt    time.Time
 }
@@ -110,8 +110,8 @@ func (s *accessTokens) keep(credential credential, doubted string, fetched acces
 		return
 	}
 	now := time.Now()
-	if doubted != "" {
-		s.recheckedAt = now
+	if err == nil && fetched.value == doubted {
+		s.recheckedAt = now // it is alive; another one that is doubted may be dead
 	}
 	if s.failure = err; err != nil {
 		s.failedAt = now

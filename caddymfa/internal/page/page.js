@@ -23,11 +23,14 @@
   // Before the page has loaded, so that it leaves no step in the history.
   if (onward && onward.requestSubmit) { onward.requestSubmit(); }
 
-  // A second between two pages at least, whatever the server says.
+  // A second between two pages at least, whatever the server says. A form on
+  // its way comes first: leaving the page would cut off its answer.
   function reload() {
-    if (page.self) {
-      setTimeout(function () { location.replace(page.self); }, Math.max(0, 1000 - performance.now()));
-    }
+    if (!page.self) { return; }
+    setTimeout(function () {
+      if (left) { reload(); return; }
+      location.replace(page.self);
+    }, left ? 1000 : Math.max(0, 1000 - performance.now()));
   }
 
   // "Send again" opens when its time has come.
