@@ -76,6 +76,8 @@ func TestLinkVerifiesOnlyTheBrowserThatAsked(t *testing.T) {
 		s.nothingArrived()
 
 		other := openTab(t, s.demo, "erin")
+		other.open(asked)
+		other.see(choosePage) // of a challenge of its own
 		other.open(s.phone + "/people/erin")
 		other.follow(openLink)
 		b.arriveBy("email", "/orders")
