@@ -31,7 +31,7 @@ func (h *Handler) showPage(c *call, status int, result stepup.Result) error {
 		CSRF: csrf, Self: self, Events: c.base + "status" + self[len(c.base):],
 		Still: c.r.URL.Query().Has("still"), StillURL: self + "&still=1",
 		NotOffered: result.NotOffered, Current: factorOf(result.Factor), AcceptsCode: result.AcceptsCode,
-		ExpiresIn: until(result.ExpiresAt), ResendIn: until(result.ResendAt),
+		SentAt: result.SentAt, ExpiresIn: until(result.ExpiresAt), ResendIn: until(result.ResendAt),
 		TriesLeft: result.TriesLeft, RetryAfter: until(result.RetryAt),
 		Error: pageProblem(result.Notice, c.fields), ReturnTo: c.ticket.ReturnTo, Unsaved: c.ticket.Unsaved,
 		Alternatives: alternatives(self),

@@ -25,7 +25,7 @@ func base(kind Kind) Page {
 	p := Page{
 		Kind: kind, Lang: language.English, Brand: Brand{Name: "Acme"},
 		Site: "app.example.com", User: "alice", LastsFor: 8 * time.Hour,
-		Base: "/.mfa/", CSRF: "c3Jm", Challenge: "c2FtcGxl",
+		Base: "/.mfa/", CSRF: "c3Jm",
 		Self: self, ReturnTo: "/reports?year=2026",
 	}
 	for _, tag := range Languages() {

@@ -12,8 +12,7 @@
 // # Forms
 //
 // Every form is sent with POST to a path below [Page.Base]. Each carries the
-// hidden fields csrf ([Page.CSRF]) and, if it is set, challenge
-// ([Page.Challenge]), and besides them
+// hidden field csrf ([Page.CSRF]), and besides it
 //
 //	start, enroll    factor: the [Factor.ID] that was chosen
 //	verify, confirm  code: exactly what was typed or pasted, spaces and dashes too
@@ -229,11 +228,10 @@ type Page struct {
 	// LastsFor is how long the verification will count for this route.
 	LastsFor time.Duration
 
-	Base      string // path prefix of the endpoints, with both slashes: "/.mfa/"
-	CSRF      string // hidden field csrf of every form
-	Challenge string // hidden field challenge of every form; "" = no such field
-	Self      string // this very page, for reloading: path and query
-	Events    string // the EventSource of a page that waits; "" = none
+	Base   string // path prefix of the endpoints, with both slashes: "/.mfa/"
+	CSRF   string // hidden field csrf of every form
+	Self   string // this very page, for reloading: path and query
+	Events string // the EventSource of a page that waits; "" = none
 
 	// Still stops the reloading of a page that waits in browsers without
 	// script, so that a code can be typed in peace. StillURL is the page's

@@ -103,9 +103,6 @@ func TestEveryFormIsPostedWithItsSecrets(t *testing.T) {
 			if got := attr(only(t, form, with("name", "csrf")), "value"); got != p.CSRF {
 				t.Errorf("csrf = %q, want %q", got, p.CSRF)
 			}
-			if got := attr(only(t, form, with("name", "challenge")), "value"); got != p.Challenge {
-				t.Errorf("challenge = %q, want %q", got, p.Challenge)
-			}
 			if text(only(t, form, tag("button"))) == "" {
 				t.Errorf("form %v: its button says nothing", form.Attr)
 			}

@@ -92,7 +92,7 @@ func (tr *trace) note(step string, began time.Time, r stepup.Result, err error) 
 		tr.cookie, r.CookieValue = r.CookieValue, "fresh"
 	}
 	took := time.Since(began)
-	for _, at := range []*time.Time{&r.ExpiresAt, &r.ResendAt, &r.RetryAt} {
+	for _, at := range []*time.Time{&r.ExpiresAt, &r.SentAt, &r.ResendAt, &r.RetryAt} {
 		switch {
 		case tr.timeless:
 			*at = time.Time{}

@@ -57,6 +57,7 @@ func (e *Engine) view(d Demand, c challenge) Result {
 		r.Factor = Offer{ID: offerID(d, c.Offer), Factor: c.Factor, Name: c.DeviceName, Default: c.DeviceDefault}
 	}
 	if c.awaits() {
+		r.SentAt = c.SentAt
 		r.ResendAt = c.SentAt.Add(e.limits.ResendAfter)
 	}
 	switch c.State {

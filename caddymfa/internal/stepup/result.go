@@ -132,6 +132,9 @@ type Result struct {
 	// ExpiresAt is when the current state ends by itself.
 	ExpiresAt time.Time
 
+	// SentAt is when the device was activated.
+	SentAt time.Time
+
 	// ResendAt is when the activated device may be activated once more.
 	ResendAt time.Time
 
