@@ -291,3 +291,16 @@ func TestPasswordSiteOpensAOneLoginSessionInTheBrowser(t *testing.T) {
 		t.Errorf("polling sent %d pushes, want one", len(sent))
 	}
 }
+
+func TestSignInNamesTheUserToHandlersBehind(t *testing.T) {
+	file := strings.Replace(siteFile("sign_in passwordless"), "user {http.request.header.Remote-User}\n", "\n", 1)
+	s := openFile(t, strings.Replace(file, "reverse_proxy APP", "respond \"{http.auth.user.id} {http.mfa.user}\"", 1))
+	nobody := s.program("")
+	asked, _ := nobody.begin("/")
+	named := nobody.post("name", map[string]string{"csrf": asked.CSRF, "user": "alice@example.com"}).wantStatus(t, http.StatusOK).json(t)
+	nobody.post("start", map[string]string{"csrf": named.CSRF, "factor": named.factor(t, "totp")}).wantStatus(t, http.StatusOK)
+	nobody.post("verify", map[string]string{"csrf": named.CSRF, "code": s.sim.Code("alice", simulator.TOTP)}).wantStatus(t, http.StatusOK)
+	if got := nobody.get("/").body; got != "alice alice" {
+		t.Errorf("handlers behind see %q, want alice, as OneLogin names her", got)
+	}
+}
