@@ -48,8 +48,8 @@ const siteFile = `{
 }
 
 http://SITE {
-	bind 127.0.0.1
-	LOGIN
+	bind fd/3
+	PEOPLE
 	mfa {
 		insecure_http
 		OPTIONS
@@ -73,14 +73,18 @@ type options struct {
 // OneLogin in this process. Tabs and programs look at it as at a demo.
 type site struct {
 	*demo
-	sim    *simulator.Simulator
-	binary string
+	sim            *simulator.Simulator
+	binary, folder string
 }
 
 // startSite runs a site until the test ends.
 func startSite(t *testing.T, o options) *site {
 	t.Helper()
 	binary, err := caddyBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := os.MkdirTemp(scratch, "site-") // a short name: a socket will be in it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +102,24 @@ func startSite(t *testing.T, o options) *site {
 		t.Cleanup(server.Close)
 		return server.URL
 	}
-	host := strings.Replace(freeAddress(t), "127.0.0.1", "localhost", 1)
-	s := &site{sim: sim, binary: binary, demo: &demo{
-		t: t, gateway: "http://" + host, phone: serve(sim.Phone()), app: serve(behind.control()), admin: freeAddress(t)}}
-	s.run(o.file(s, host, serve(api), serve(behind)))
+	listener := listen(t)
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	s := &site{sim: sim, binary: binary, folder: folder, demo: &demo{t: t, gateway: "http://localhost:" + port, app: serve(behind.control()),
+		phone: serve(sim.Phone()), admin: "unix/" + filepath.Join(folder, "admin")}}
+	s.run(o.file(s, serve(api), serve(behind)), listener)
 	return s
+}
+
+// listen opens a port. Caddy is given the open port and not its number, which
+// somebody else could take meanwhile.
+func listen(t *testing.T) *net.TCPListener {
+	t.Helper()
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return listener
 }
 
 // morePeople have the devices that the demo's people do not have.
@@ -116,31 +133,35 @@ func morePeople() []simulator.User {
 }
 
 // file is the Caddyfile.
-func (o options) file(s *site, host, api, behind string) string {
-	var login strings.Builder
+func (o options) file(s *site, api, behind string) string {
+	people := ""
 	if !o.signIn {
-		login.WriteString("basic_auth {\n")
+		people = "basic_auth {\n"
 		for _, user := range s.sim.Users() {
-			login.WriteString(user.Username + " $2a$04$VxfukQSW74Ij7X.DE1cOzuW6kDTrOuyr5lkyew2THBA4McnvV7Sqi\n")
+			people += user.Username + " $2a$04$VxfukQSW74Ij7X.DE1cOzuW6kDTrOuyr5lkyew2THBA4McnvV7Sqi\n"
 		}
-		login.WriteString("}")
+		people += "}"
 	}
-	text := strings.NewReplacer("GLOBAL", o.global, "TENANT", o.tenant, "OPTIONS", o.site, "LOGIN", login.String()).Replace(
-		strings.Replace(siteFile, "onelogin ONELOGIN", "onelogin "+api, 1))
-	return strings.NewReplacer("ADMIN", s.admin, "FOLDER", s.t.TempDir(), "SITE", host,
-		"APP", strings.TrimPrefix(behind, "http://")).Replace(text)
+	text := strings.NewReplacer("GLOBAL", o.global, "TENANT", o.tenant, "OPTIONS", o.site, "PEOPLE", people).Replace(siteFile)
+	return strings.NewReplacer("ADMIN", s.admin, "FOLDER", s.folder, "ONELOGIN", api,
+		"SITE", strings.TrimPrefix(s.gateway, "http://"), "APP", strings.TrimPrefix(behind, "http://")).Replace(text)
 }
 
 // run starts caddy as an operator does, and stops it at the test's end.
-func (s *site) run(text string) {
+func (s *site) run(text string, listener *net.TCPListener) {
 	s.t.Helper()
-	folder := s.t.TempDir()
-	file := filepath.Join(folder, "Caddyfile")
+	port, err := listener.File()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer port.Close()
+	file := filepath.Join(s.folder, "Caddyfile")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	command := exec.Command(s.binary, "run", "--config", file, "--adapter", "caddyfile")
-	command.Env = append(os.Environ(), "DEMO_ID=demo-client", "DEMO_SECRET=demo-secret", "HOME="+folder)
+	command.Env = append(os.Environ(), "DEMO_ID=demo-client", "DEMO_SECRET=demo-secret", "HOME="+s.folder)
+	command.ExtraFiles = []*os.File{port} // number 3
 	var log bytes.Buffer
 	command.Stdout, command.Stderr = &log, &log
 	if err := command.Start(); err != nil {
@@ -155,13 +176,21 @@ func (s *site) run(text string) {
 			s.t.Logf("log of caddy:\n%s", &log)
 		}
 	})
-	await(s.t, "the site", func() bool {
-		connection, err := net.Dial("tcp", strings.TrimPrefix(s.gateway, "http://"))
-		if err == nil {
-			connection.Close()
-		}
-		return err == nil
-	})
+	await(s.t, "the site", s.loaded)
+}
+
+// loaded tells whether caddy has loaded its config: until then its admin API
+// is not there or does not answer.
+func (s *site) loaded() bool {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) {
+		return net.Dial("unix", strings.TrimPrefix(s.admin, "unix/"))
+	}}}
+	got, err := client.Get("http://127.0.0.1/config/")
+	if err != nil {
+		return false
+	}
+	got.Body.Close()
+	return got.StatusCode == http.StatusOK
 }
 
 // caddy runs one of the program's other commands against the running site, and
