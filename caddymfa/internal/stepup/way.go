@@ -98,7 +98,7 @@ func (w bound) activate(ctx context.Context, a activation) (opened, error) {
 	v, err := w.client.Activate(ctx, a.challenge.UserID, x.ID, w.terms(x.factor))
 	switch {
 	case err != nil && bindsCodes(x.factor) && refuses(err):
-		return unbound{w.Engine}.activate(ctx, a)
+		return unbound(w).activate(ctx, a)
 	case err != nil:
 		return opened{}, fmt.Errorf("activate factor: %w", err)
 	case x.factor == policy.Voice && v.VoiceCode == "":
