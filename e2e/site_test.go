@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -182,8 +183,8 @@ func (s *site) run(text string, listener *net.TCPListener) {
 // loaded tells whether caddy has loaded its config: until then its admin API
 // is not there or does not answer.
 func (s *site) loaded() bool {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) {
-		return net.Dial("unix", strings.TrimPrefix(s.admin, "unix/"))
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(s.admin, "unix/"))
 	}}}
 	got, err := client.Get("http://127.0.0.1/config/")
 	if err != nil {
