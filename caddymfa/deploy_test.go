@@ -86,3 +86,22 @@ func TestSiteOfAnotherHostDoesNotTakeTheCookie(t *testing.T) {
 	s.app.wantCount(t, 0)
 	alice.get("/").wantStatus(t, http.StatusOK)
 }
+
+// TestRightCodeLeadsOnOutsideTheForm is about form-action, which browsers apply
+// to every redirect behind a form.
+func TestRightCodeLeadsOnOutsideTheForm(t *testing.T) {
+	s := open(t, "")
+	alice := s.person("alice")
+	location := alice.get("/reports?a=1;b=%22x%22").Header.Get("Location")
+	c := with(alice, http.Header{"Accept": {"application/json"}}).get(location).json(t)
+	alice.form("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "totp")}).wantStatus(t, http.StatusSeeOther)
+	done := alice.form("verify", map[string]string{"csrf": c.CSRF, "code": s.sim.Code("alice", simulator.TOTP)}).wantStatus(t, http.StatusOK)
+	if got := done.Header.Get("Refresh"); got != "0; url=/reports?a=1;b=%22x%22" {
+		t.Errorf("Refresh = %q, want the return URL", got)
+	}
+	if done.Header.Get("Location") != "" || !strings.Contains(done.body, `href="/reports?a=1;b=%22x%22"`) {
+		t.Errorf("the page has no link to the return URL, or is a redirect to %q", done.Header.Get("Location"))
+	}
+	s.app.wantCount(t, 0)
+	alice.get("/reports").wantStatus(t, http.StatusOK)
+}

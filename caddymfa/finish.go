@@ -32,6 +32,8 @@ func (h *Handler) finish(c *call) error {
 		})
 	case proof.SessionToken != "":
 		return h.showContinue(c, proof)
+	case c.r.Method == http.MethodPost:
+		return h.showVerified(c, proof)
 	}
 	return redirect(c.w, c.ticket.ReturnTo)
 }

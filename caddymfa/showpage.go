@@ -168,8 +168,7 @@ func malformed(typed string) page.Problem {
 
 // showSession is the page of a person who is verified.
 func (h *Handler) showSession(c *call, s session.Session) error {
-	leave := ticket{User: s.User, Site: c.site, Expires: time.Now().Add(time.Duration(h.Lifetime))}
-	csrf, err := h.form(c, purposeLogout, leave)
+	csrf, err := h.logoutForm(c, s.User)
 	if err != nil {
 		return h.unavailable(c.w, c.r, "seal form", err)
 	}
@@ -183,6 +182,32 @@ func (h *Handler) showSession(c *call, s session.Session) error {
 		VerifiedAt: s.AuthTime, VerifiedUntil: s.AuthTime.Add(time.Duration(h.MaxAge)),
 		Alternatives: alternatives(c.base + "?"),
 	})
+}
+
+// showVerified answers a typed code that was right, and leads on at once. It is
+// a page and not a redirect because browsers hold the whole chain of redirects
+// behind a form to the form-action of our policy: an app that goes on to
+// another host would never be reached (docs/decisions/0005).
+func (h *Handler) showVerified(c *call, proof stepup.Proof) error {
+	user := h.proved(c, proof)
+	csrf, err := h.logoutForm(c, user)
+	if err != nil {
+		return h.unavailable(c.w, c.r, "seal form", err)
+	}
+	c.w.Header().Set("Refresh", "0; url="+c.ticket.ReturnTo)
+	p := page.Page{
+		Kind: page.Verified, User: user, CSRF: csrf, ReturnTo: c.ticket.ReturnTo,
+		Current: page.Factor{Kind: string(proof.Factor)}, VerifiedAt: proof.AuthTime,
+	}
+	if !proof.AuthTime.IsZero() {
+		p.VerifiedUntil = proof.AuthTime.Add(c.ticket.MaxAge)
+	}
+	return h.render(c.w, c.r, http.StatusOK, p)
+}
+
+// logoutForm seals the csrf value of a form that signs user out.
+func (h *Handler) logoutForm(c *call, user string) (string, error) {
+	return h.form(c, purposeLogout, ticket{User: user, Site: c.site, Expires: time.Now().Add(time.Duration(h.Lifetime))})
 }
 
 func (h *Handler) showCancelled(c *call) error {

@@ -229,6 +229,10 @@ func (a *countingApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.seen = append(a.seen, one)
 	a.mu.Unlock()
+	if elsewhere := r.URL.Query().Get("go"); elsewhere != "" { // as many apps do
+		http.Redirect(w, r, elsewhere, http.StatusFound)
+		return
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	fmt.Fprint(w, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>The app</title>`+
 		`<dl id="identity"><dt>User</dt><dd>you</dd></dl></html>`)
