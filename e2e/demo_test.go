@@ -42,7 +42,9 @@ func startDemo(t *testing.T, flags ...string) *demo {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	d := readAddresses(t, printed)
 	t.Cleanup(func() {
+		d.madePlainCalls()
 		_ = command.Process.Signal(os.Interrupt)
 		if err := command.Wait(); err != nil {
 			t.Errorf("the demo ended with %v", err)
@@ -51,7 +53,20 @@ func startDemo(t *testing.T, flags ...string) *demo {
 			t.Logf("log of the demo:\n%s", &log)
 		}
 	})
-	return readAddresses(t, printed)
+	return d
+}
+
+// madePlainCalls fails the test if OneLogin was asked for anything that only a
+// feature needs: the demo has none turned on. It closes every journey.
+func (d *demo) madePlainCalls() {
+	d.t.Helper()
+	var all []oneLoginCall
+	d.call("GET", d.phone+"/_sim/requests", nil, &all)
+	for _, one := range all {
+		if !slices.Contains(plainCalls(), one.Op) {
+			d.t.Errorf("OneLogin got a call %q, with every feature off", one.Op)
+		}
+	}
 }
 
 // readAddresses reads what the demo prints until it is ready.
