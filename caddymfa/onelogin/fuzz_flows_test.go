@@ -137,7 +137,7 @@ func FuzzV1(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		if status == 429 || status >= 500 {
-			t.Skip("lookups would wait and try again")
+			return // lookups would wait and try again
 		}
 		client, err := onelogin.New(onelogin.Config{BaseURL: "acme", ClientID: clientID, ClientSecret: clientSecret, API: "v1", Transport: constant{status, body}})
 		if err != nil {
