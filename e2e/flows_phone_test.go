@@ -77,7 +77,7 @@ func TestLinkVerifiesOnlyTheBrowserThatAsked(t *testing.T) {
 
 		other := openTab(t, s.demo, "erin")
 		other.open(asked)
-		other.see(choosePage) // of a challenge of its own
+		other.see(choosePage)              // of a challenge of its own
 		other.openPhone().follow(openLink) // where that leads is of no interest
 		b.arriveBy("email", "/orders")
 		s.forgetArrivals()
