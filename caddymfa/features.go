@@ -189,6 +189,8 @@ func clientAddress(r *http.Request) string {
 // checkTogether refuses features that contradict each other.
 func (h *Handler) checkTogether() error {
 	switch {
+	case h.SignIn != nil && h.User != "":
+		return errors.New("user and sign_in contradict each other: with sign_in our own pages say who somebody is")
 	case h.SmartMFA != nil && h.SignIn != nil && h.SignIn.Mode == signInPassword:
 		return errors.New("smart_mfa and sign_in password contradict each other: OneLogin's login proves by its own factors")
 	case h.SmartMFA != nil && h.Enroll != nil:

@@ -53,7 +53,7 @@ type Handler struct {
 	// User is the placeholder in which an earlier handler put the name of the
 	// logged-in user. The name must be the OneLogin username, or the e-mail
 	// address, exactly. An empty value is refused, never passed.
-	// Default: {http.auth.user.id}.
+	// Default: {http.auth.user.id}. It contradicts SignIn.
 	User string `json:"user,omitempty"`
 
 	// MaxAge is how long a proof stays good, counted from the moment of the
@@ -186,7 +186,7 @@ func (h *Handler) loadMatchers(ctx caddy.Context) error {
 }
 
 func (h *Handler) setDefaults() {
-	if h.User == "" {
+	if h.User == "" && h.SignIn == nil {
 		h.User = defaultUser
 	}
 	h.userKey = soleKey(h.User)
@@ -208,7 +208,7 @@ func (h *Handler) Validate() error {
 
 // check is shared with the Caddyfile parser, which knows the line.
 func (h *Handler) check() error {
-	if !strings.Contains(h.User, "{") {
+	if h.SignIn == nil && !strings.Contains(h.User, "{") {
 		return fmt.Errorf("user %q is the same for everybody: use a placeholder such as %s", h.User, defaultUser)
 	}
 	for _, option := range []struct {
