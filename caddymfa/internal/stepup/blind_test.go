@@ -1,6 +1,7 @@
 package stepup_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -499,4 +500,36 @@ func TestBlindAndSightedChallengesAreApart(t *testing.T) {
 		v.want(v.verify(k.code("alice", simulator.TOTP)), stepup.Choosing, stepup.OtherBrowser)
 		v.refused()
 	})
+}
+
+// TestDeviatingAnswersNeverPassAStranger has nobody's word for who somebody is,
+// and a OneLogin that differs: the right code passes where the difference is
+// harmless, a wrong one never does, and nothing is sent twice.
+func TestDeviatingAnswersNeverPassAStranger(t *testing.T) {
+	for _, deviation := range deviations() {
+		for _, op := range []string{"activate", "verify"} {
+			for _, isRight := range []bool{true, false} {
+				t.Run(fmt.Sprint(op, " ", deviation.name, " ", isRight), func(t *testing.T) {
+					inBubble(t, func(t *testing.T, k *kit) {
+						v := k.stranger("bob")
+						k.sim.SetSwitches(func(w *simulator.Switches) { deviation.set(w); w.Only = op })
+						v.settled(policy.SMS)
+						k.pass(10 * time.Second) // a slow answer comes behind the start
+						code := cmp.Or(k.sim.Code("bob", simulator.SMS), "123456")
+						if !isRight {
+							code = wrong(code, 0)
+						}
+						r, err := k.engine.Verify(t.Context(), v.demand, v.cookie, code)
+						_, won := v.finish()
+						if won != (err == nil && r.State == stepup.Verified) || won && !isRight || !won && isRight && deviation.passes {
+							t.Errorf("Verify = %s, %v, and Finish = %v", r.State, err, won)
+						}
+						if sent := len(k.sim.Sent()); sent > 1 {
+							t.Errorf("one start sent %d messages", sent)
+						}
+					})
+				})
+			}
+		}
+	}
 }

@@ -102,29 +102,36 @@ func TestDeviatingAnswersNeverPassTheWrongPerson(t *testing.T) {
 	}
 }
 
+// TestDeviatingPollsNeverPassWithoutApproval has every proof that is given
+// elsewhere: an approved push, a number keyed in during a call, an opened link.
 func TestDeviatingPollsNeverPassWithoutApproval(t *testing.T) {
-	for _, deviation := range deviations() {
-		for name, answer := range map[string]func(*kit){
-			"approved":   func(k *kit) { k.sim.Approve("alice") },
-			"denied":     func(k *kit) { k.sim.Deny("alice") },
-			"unanswered": func(*kit) {},
-		} {
-			t.Run(name+" "+deviation.name, func(t *testing.T) {
-				inBubble(t, func(t *testing.T, k *kit) {
-					v := k.visit("alice")
-					started := v.start(policy.Protect)
-					k.sim.SetSwitches(func(w *simulator.Switches) { deviation.set(w); w.Only = "poll" })
-					answer(k)
-					r := v.wait(started.Revision)
-					if want := name == "approved" && deviation.passes; (r.State == stepup.Verified) != want {
-						t.Errorf("push ended %s, want it verified: %v", r.State, want)
-					}
-					if _, won := v.finish(); won != (r.State == stepup.Verified) {
-						t.Errorf("Finish = %v for %s", won, r.State)
-					}
-					k.calls("activate", 1)
+	for factor, device := range map[policy.Factor]simulator.Factor{
+		policy.Protect: simulator.Protect, policy.Voice: simulator.Voice, policy.Email: simulator.MagicLink,
+	} {
+		for _, deviation := range deviations() {
+			for name, answer := range map[string]func(*kit){
+				"approved":   func(k *kit) { k.sim.Approve("wanda") },
+				"denied":     func(k *kit) { k.sim.Deny("wanda") },
+				"unanswered": func(*kit) {},
+			} {
+				t.Run(string(factor)+" "+name+" "+deviation.name, func(t *testing.T) {
+					inBubble(t, func(t *testing.T, k *kit) {
+						k.sim.AddUser(simulator.User{ID: 301, Username: "wanda", Devices: []simulator.Device{{ID: 3001, Factor: device}}})
+						v := k.visit("wanda")
+						started := v.start(factor)
+						k.sim.SetSwitches(func(w *simulator.Switches) { deviation.set(w); w.Only = "poll" })
+						answer(k)
+						r := v.wait(started.Revision)
+						if want := name == "approved" && deviation.passes; (r.State == stepup.Verified) != want {
+							t.Errorf("it ended %s, want it verified: %v", r.State, want)
+						}
+						if _, won := v.finish(); won != (r.State == stepup.Verified) {
+							t.Errorf("Finish = %v for %s", won, r.State)
+						}
+						k.calls("activate", 1)
+					}, func(c *stepup.Config) { c.EmailLink = "https://app.example.com/verified" })
 				})
-			})
+			}
 		}
 	}
 }
