@@ -304,3 +304,21 @@ func TestSignInNamesTheUserToHandlersBehind(t *testing.T) {
 		t.Errorf("handlers behind see %q, want alice, as OneLogin names her", got)
 	}
 }
+
+func TestCodeIsVerifiedWithoutAVerificationWhereThereIsNone(t *testing.T) {
+	s := open(t, "")
+	s.unbound.Store(true)
+	alice := s.program("alice")
+	c, _ := alice.begin("/")
+	if got := alice.post("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "sms")}); got.StatusCode == http.StatusOK {
+		t.Errorf("start by SMS = %s: any outstanding code of hers would pass", got.body)
+	}
+	alice.post("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "totp")}).wantStatus(t, http.StatusOK)
+	alice.post("verify", map[string]string{"csrf": c.CSRF, "code": "000000"}).wantError(t, http.StatusUnprocessableEntity, "wrong_code")
+	s.app.wantCount(t, 0)
+	alice.post("verify", map[string]string{"csrf": c.CSRF, "code": s.sim.Code("alice", simulator.TOTP)}).wantStatus(t, http.StatusOK)
+	alice.get("/").wantStatus(t, http.StatusOK)
+	if n, m := s.sim.Calls(simulator.OpOneShot), s.sim.Calls("verify"); n != 2 || m != 0 {
+		t.Errorf("OneLogin got %d checks by POST and %d by PUT, want 2 and 0", n, m)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -31,6 +32,27 @@ type site struct {
 	sim  *simulator.Simulator
 	app  *app
 	file string // the Caddyfile it runs
+
+	// unbound lets OneLogin refuse to activate anything, as it may for devices
+	// that show codes by themselves.
+	unbound atomic.Bool
+}
+
+// oneLogin is the simulator, behind what the test makes of it.
+func (s *site) oneLogin(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.t.Errorf("read a call to OneLogin: %v", err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	activates := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/verifications") && !bytes.Contains(body, []byte(`"otp"`))
+	if s.unbound.Load() && activates {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprint(w, `{"statusCode":422,"name":"UnprocessableEntityError","message":"this device cannot be activated"}`)
+		return
+	}
+	s.sim.API().ServeHTTP(w, r)
 }
 
 // app is the legacy app: it remembers every request that reached it.
@@ -99,7 +121,7 @@ http://SITE {
 func openFile(t *testing.T, file string) *site {
 	t.Helper()
 	s := &site{t: t, sim: simulator.New(simulator.Options{}), app: new(app)}
-	api := httptest.NewServer(s.sim.API())
+	api := httptest.NewServer(http.HandlerFunc(s.oneLogin))
 	behind := httptest.NewServer(s.app)
 	address := freeAddress(t)
 	dir := t.TempDir()
