@@ -32,21 +32,21 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 // Routes returns the endpoints.
 func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: "/mfa/token", Handler: caddy.AdminHandlerFunc(serveToken)},
+		{Pattern: "/mfa/token", Handler: caddy.AdminHandlerFunc(serveTemporary)},
 		{Pattern: "/mfa/ready", Handler: caddy.AdminHandlerFunc(serveReady)},
 	}
 }
 
 const (
-	defaultTokenLife = 15 * time.Minute
-	shortestToken    = 2 * time.Minute // OneLogin's least
-	longestToken     = 72 * time.Hour  // OneLogin's most
-	maxReason        = 500             // bytes
-	maxAdminBody     = 8 << 10         // bytes
+	defaultTemporaryLife = 15 * time.Minute
+	shortestTemporary    = 2 * time.Minute // OneLogin's least
+	longestTemporary     = 72 * time.Hour  // OneLogin's most
+	maxReason            = 500             // bytes
+	maxAdminBody         = 8 << 10         // bytes
 )
 
-// tokenRequest asks for a temporary code.
-type tokenRequest struct {
+// temporaryRequest asks for a temporary code.
+type temporaryRequest struct {
 	User     string `json:"user"`               // as the first login names them
 	For      string `json:"for,omitempty"`      // a duration; default 15m, from 2m to 72h
 	Reason   string `json:"reason"`             // for the audit log
@@ -54,15 +54,15 @@ type tokenRequest struct {
 	Reusable bool   `json:"reusable,omitempty"` // until it ends, and not once
 }
 
-// tokenAnswer is the code. It is shown once and kept nowhere here.
-type tokenAnswer struct {
+// temporaryAnswer is the code. It is shown once and kept nowhere here.
+type temporaryAnswer struct {
 	Code      string    `json:"code"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Reusable  bool      `json:"reusable"`
 }
 
-// serveToken makes a temporary code for a person who has lost their phone.
-func serveToken(w http.ResponseWriter, r *http.Request) error {
+// serveTemporary makes a temporary code for a person who has lost their phone.
+func serveTemporary(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return adminError(http.StatusMethodNotAllowed, "method not allowed: POST only")
@@ -85,18 +85,18 @@ func serveToken(w http.ResponseWriter, r *http.Request) error {
 	case notice != stepup.NoticeNone:
 		return adminError(http.StatusNotFound, fmt.Sprintf("no active OneLogin user is named %q", issue.User))
 	}
-	return writeAdmin(w, tokenAnswer{Code: code.Code, ExpiresAt: code.ExpiresAt, Reusable: code.Reusable})
+	return writeAdmin(w, temporaryAnswer{Code: code.Code, ExpiresAt: code.ExpiresAt, Reusable: code.Reusable})
 }
 
 // readIssue reads and checks what a help desk asks for.
 func readIssue(w http.ResponseWriter, r *http.Request) (stepup.Issue, error) {
-	var asked tokenRequest
+	var asked temporaryRequest
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&asked); err != nil {
 		return stepup.Issue{}, fmt.Errorf("not a request for a code: %w", err)
 	}
-	issue := stepup.Issue{User: asked.User, By: asked.By, Reason: asked.Reason, Reusable: asked.Reusable, Lifetime: defaultTokenLife}
+	issue := stepup.Issue{User: asked.User, By: asked.By, Reason: asked.Reason, Reusable: asked.Reusable, Lifetime: defaultTemporaryLife}
 	if asked.For != "" {
 		life, err := caddy.ParseDuration(asked.For)
 		if err != nil {
@@ -111,8 +111,8 @@ func readIssue(w http.ResponseWriter, r *http.Request) (stepup.Issue, error) {
 		return issue, fmt.Errorf("reason is missing or longer than %d bytes: say why, for the audit log", maxReason)
 	case issue.By == "":
 		return issue, errors.New("by is missing: say who asks, for the audit log")
-	case issue.Lifetime < shortestToken || issue.Lifetime > longestToken:
-		return issue, fmt.Errorf("for: %s is not within %s to %s", issue.Lifetime, shortestToken, longestToken)
+	case issue.Lifetime < shortestTemporary || issue.Lifetime > longestTemporary:
+		return issue, fmt.Errorf("for: %s is not within %s to %s", issue.Lifetime, shortestTemporary, longestTemporary)
 	}
 	return issue, nil
 }

@@ -24,7 +24,7 @@ func init() {
 }
 
 func mfaCommand(c *cobra.Command) {
-	token := &cobra.Command{
+	temporary := &cobra.Command{
 		Use:   "token <user> --reason <text> [--for 15m] [--reusable] [--by <name>] [--address <admin>]",
 		Short: "Makes a temporary code for a person who has lost their phone",
 		Long: `Makes a temporary code for a person who has lost their phone, and prints it.
@@ -35,13 +35,13 @@ keep its life short. Who made it, why, and every use is in the audit log.
 
 The running config needs help_desk in the global option mfa.`,
 		Args: cobra.ExactArgs(1),
-		RunE: caddycmd.WrapCommandFuncForCobra(tokenCommand),
+		RunE: caddycmd.WrapCommandFuncForCobra(temporaryCommand),
 	}
-	token.Flags().String("for", "15m", "How long the code is good, from 2m to 72h")
-	token.Flags().String("reason", "", "Why, for the audit log (required)")
-	token.Flags().String("by", "", "Who makes it, for the audit log (default: the user of this process)")
-	token.Flags().Bool("reusable", false, "Let the code be used more than once")
-	addAddressFlags(token)
+	temporary.Flags().String("for", "15m", "How long the code is good, from 2m to 72h")
+	temporary.Flags().String("reason", "", "Why, for the audit log (required)")
+	temporary.Flags().String("by", "", "Who makes it, for the audit log (default: the user of this process)")
+	temporary.Flags().Bool("reusable", false, "Let the code be used more than once")
+	addAddressFlags(temporary)
 
 	ready := &cobra.Command{
 		Use:   "ready [--address <admin>]",
@@ -50,7 +50,7 @@ The running config needs help_desk in the global option mfa.`,
 		RunE:  caddycmd.WrapCommandFuncForCobra(readyCommand),
 	}
 	addAddressFlags(ready)
-	c.AddCommand(token, ready)
+	c.AddCommand(temporary, ready)
 }
 
 func addAddressFlags(c *cobra.Command) {
@@ -59,8 +59,8 @@ func addAddressFlags(c *cobra.Command) {
 	c.Flags().StringP("adapter", "a", "", "Name of the config adapter to apply")
 }
 
-func tokenCommand(flags caddycmd.Flags) (int, error) {
-	asked := tokenRequest{
+func temporaryCommand(flags caddycmd.Flags) (int, error) {
+	asked := temporaryRequest{
 		User: flags.Arg(0), For: flags.String("for"), Reason: flags.String("reason"),
 		By: flags.String("by"), Reusable: flags.Bool("reusable"),
 	}
@@ -70,7 +70,7 @@ func tokenCommand(flags caddycmd.Flags) (int, error) {
 	if asked.By == "" {
 		asked.By = processUser()
 	}
-	var code tokenAnswer
+	var code temporaryAnswer
 	if err := askAdmin(flags, http.MethodPost, "/mfa/token", asked, &code); err != nil {
 		return caddy.ExitCodeFailedStartup, err
 	}

@@ -277,8 +277,8 @@ func TestPasswordSiteOpensAOneLoginSessionInTheBrowser(t *testing.T) {
 	if !strings.HasSuffix(form, "/session_via_api_token") || !strings.Contains(page.Header.Get("Content-Security-Policy"), "form-action 'self' "+strings.TrimSuffix(form, "/session_via_api_token")+";") {
 		t.Fatalf("form goes to %q, policy %q", form, page.Header.Get("Content-Security-Policy"))
 	}
-	token := between(page.body, `name="session_token" value="`, `"`)
-	posted := nobody.do(http.MethodPost, form, strings.NewReader("session_token="+token), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	sessionToken := between(page.body, `name="session_token" value="`, `"`)
+	posted := nobody.do(http.MethodPost, form, strings.NewReader("session_token="+sessionToken), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
 	if back := posted.Header.Get("Location"); back != s.url+"/orders?page=2" {
 		t.Errorf("OneLogin sends the browser to %q (%s)", back, posted.Response.Status)
 	}
