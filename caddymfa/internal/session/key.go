@@ -17,6 +17,7 @@ const (
 	KindAttempt                   // something that may happen once, or one at a time
 	KindCounter                   // tries, pushes and messages within a window
 	KindTemporary                 // the device behind a user's temporary code
+	KindLease                     // who does something that only one process may do at a time
 
 	kindEnd // one past the last
 )
@@ -49,4 +50,20 @@ func NewKey(kind Kind, parts ...string) Key {
 		b = append(b, part...)
 	}
 	return Key{Kind: kind, Sum: sha256.Sum256(b)}
+}
+
+// Group names records that belong together, such as all sessions of one user.
+// It is a hash cut short: two groups that meet by chance in a lifetime are
+// thinkable, so whoever lists a group looks at what the records say.
+type Group [8]byte
+
+// MaxGroups is how many groups one record may belong to.
+const MaxGroups = 2
+
+// NewGroup returns the group for parts, which may hold any bytes. As with
+// [NewKey], the parts stay apart, and names that can be guessed can be found.
+func NewGroup(parts ...string) Group {
+	const kindGroup = 0 // no key has this kind
+	sum := NewKey(kindGroup, parts...).Sum
+	return Group(sum[:len(Group{})])
 }

@@ -53,7 +53,7 @@ func TestKeysAreEqualOnlyForEqualParts(t *testing.T) {
 
 func TestOnlyNamedKindsAreValid(t *testing.T) {
 	for kind, want := range map[session.Kind]bool{
-		0: false, session.KindSession: true, session.KindTemporary: true, session.KindTemporary + 1: false, 255: false,
+		0: false, session.KindSession: true, session.KindLease: true, session.KindLease + 1: false, 255: false,
 	} {
 		if got := kind.Valid(); got != want {
 			t.Errorf("Kind(%d).Valid() = %v, want %v", kind, got, want)

@@ -50,6 +50,9 @@ type Record struct {
 // win an Add, cannot both win an Update of one version, and cannot be given
 // the same number by Increment. All methods may be called concurrently.
 //
+// A record may belong to groups, which it is given when it is added and keeps
+// as long as it lives.
+//
 // Keys of different kinds never meet. One key is used for a record or for a
 // counter, not for both: Load, Add and Update of a counter, and Increment and
 // Count of a record, are errors. Delete removes either.
@@ -60,12 +63,16 @@ type Record struct {
 // may still answer or may return an error: a nil error is always the truth,
 // and after an error a change may or may not have been made.
 type Store interface {
-	// Load returns the record, or false where there is none.
+	// Load returns the record, or false where there is none. A store that
+	// keeps copies of what another process may change may return a session as
+	// it was a few seconds ago; records of other kinds are never old.
 	Load(ctx context.Context, key Key) (Record, bool, error)
 
 	// Add stores value until expires if key is free, and reports whether it
 	// did. Of many who add one key at the same time exactly one is told true.
-	Add(ctx context.Context, key Key, value string, expires time.Time) (bool, error)
+	// The record is a member of the groups, of which there are at most
+	// [MaxGroups].
+	Add(ctx context.Context, key Key, value string, expires time.Time, groups ...Group) (bool, error)
 
 	// Update replaces value and deadline of the record that old was loaded
 	// from, and reports whether it did. False: somebody changed, deleted or
@@ -73,7 +80,13 @@ type Store interface {
 	// to life. Only old.Version is looked at.
 	Update(ctx context.Context, key Key, old Record, value string, expires time.Time) (bool, error)
 
-	// Delete removes the entry. That there is none is no error.
+	// Touch is Update for a change that may be lost with the process, such as
+	// when a session was last seen: it waits for no disk. The deadline stays
+	// as it is in old, which must be what Load returned.
+	Touch(ctx context.Context, key Key, old Record, value string) (bool, error)
+
+	// Delete removes the entry. That there is none is no error. Even after an
+	// error no Load in this process finds the record again.
 	Delete(ctx context.Context, key Key) error
 
 	// Increment adds one to the counter and returns it. The first increment
@@ -85,4 +98,28 @@ type Store interface {
 	// Count returns what Increment last returned, without adding. Where no
 	// window is running it returns 0 and the zero time.
 	Count(ctx context.Context, key Key) (n int64, resets time.Time, err error)
+
+	// Members returns the living records of a group, in no order. A record
+	// that was added or deleted while it works may be among them or not.
+	Members(ctx context.Context, group Group) ([]Entry, error)
+
+	// Scan returns living records of one kind, about limit of them, and where
+	// to go on: the cursor for the next call, "" at the end and "" to begin.
+	// Whatever lives from the first call to the last is returned at least
+	// once. A page may be empty though more follow. A cursor that Scan did not
+	// return is an error.
+	Scan(ctx context.Context, kind Kind, cursor string, limit int) (page []Entry, next string, err error)
+
+	// Watch has told called with the key of every session that is deleted, by
+	// whatever process, soon after it is, until stop is called. An expired
+	// session is not told. The zero Key means that news may have been missed:
+	// whoever depends on a session looks again. told must be quick, must not
+	// call the store, and may be called by several goroutines at once.
+	Watch(told func(Key)) (stop func())
+}
+
+// Entry is a record with its key, as lists have them.
+type Entry struct {
+	Key    Key
+	Record Record
 }

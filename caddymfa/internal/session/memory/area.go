@@ -82,9 +82,6 @@ func (a *area) makeRoom() {
 	}
 }
 
-// nameBytes is the length of a name.
-const nameBytes = len(session.Key{}.Sum)
-
 // name is what key is called within its shard. The kind is not part of it:
 // each kind has its own area.
 func name(key session.Key) string { return string(key.Sum[:]) }
@@ -105,9 +102,11 @@ func (sh *shard) get(key session.Key, now time.Time) entry {
 
 // newRecord returns a record with a version that this shard, and so this key,
 // has not had before. The caller holds mu.
-func (sh *shard) newRecord(key session.Key, value string, expires time.Time) *record {
+// Its groups are packed.
+func (sh *shard) newRecord(key session.Key, groups, value string, expires time.Time) *record {
 	sh.version++
-	return &record{stored: name(key) + value, version: sh.version, expires: expires.UnixNano()}
+	count := string(rune(len(groups) / groupBytes))
+	return &record{stored: name(key) + count + groups + value, version: sh.version, expires: expires.UnixNano()}
 }
 
 // insert stores an entry under a name that get found free. The caller holds mu.

@@ -53,10 +53,11 @@ type Config struct {
 //
 // No method waits for anything but a lock, so ctx is not looked at.
 type Store struct {
-	areas []*area // by kind; the first is unused
-	stop  chan struct{}
-	once  sync.Once
-	swept sync.WaitGroup
+	areas    []*area // by kind; the first is unused
+	watchers watchers
+	stop     chan struct{}
+	once     sync.Once
+	swept    sync.WaitGroup
 }
 
 var _ session.Store = (*Store)(nil)
