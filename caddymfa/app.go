@@ -138,7 +138,7 @@ func (a *App) loadStore(ctx caddy.Context) (storeProvider, error) {
 // Start makes sure that the key for challenge URLs exists, so that a storage
 // that cannot be used is seen now and not by the first person.
 func (a *App) Start() error {
-	if _, err := a.keys.sealer(context.Background()); err != nil {
+	if _, err := a.keys.keys(context.Background()); err != nil {
 		return fmt.Errorf("key in Caddy's storage: %w", err)
 	}
 	if host := a.OneLogin.foreignHost(); host != "" {

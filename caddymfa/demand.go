@@ -88,11 +88,11 @@ func navigates(r *http.Request) bool {
 // challengeURL seals a ticket into the address of its page, path only: no
 // host that a client named ever gets into a redirect.
 func (h *Handler) challengeURL(r *http.Request, t ticket) (string, error) {
-	sealer, err := h.sealer(r.Context())
+	sealed, err := h.app.keys.seal(r.Context(), purposeURL, t.encode())
 	if err != nil {
 		return "", err
 	}
-	return base(r) + "?c=" + url.QueryEscape(sealer.Seal(purposeURL, t.encode())), nil
+	return base(r) + "?c=" + url.QueryEscape(sealed), nil
 }
 
 // base is the path below which our endpoints are, as the browser sees it: the

@@ -13,7 +13,6 @@ import (
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/page"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
-	"github.com/caddymfa/caddymfa/caddymfa/internal/seal"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
 )
@@ -263,11 +262,6 @@ func (h *Handler) compile() (*policy.Rules, error) {
 func requirement(maxAge caddy.Duration, factors []string) (policy.Requirement, error) {
 	set, err := policy.ParseFactors(factors)
 	return policy.Requirement{MaxAge: time.Duration(maxAge), Factors: set}, err
-}
-
-// sealer returns what seals challenge URLs and forms.
-func (h *Handler) sealer(ctx context.Context) (*seal.Sealer, error) {
-	return h.app.keys.sealer(ctx)
 }
 
 func (h *Handler) steps() *stepup.Engine { return h.app.steps() }

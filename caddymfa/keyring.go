@@ -2,70 +2,207 @@ package caddymfa
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/seal"
 )
 
-// keyPath is where the sealing key lies in Caddy's storage. Every node that
-// shares the storage shares the key.
+// keyPath is where the sealing keys lie in Caddy's storage: 32 bytes each, the
+// newest first. Every node that shares the storage shares them.
 const keyPath = "mfa/seal.key"
 
-// keyring holds the key that seals what browsers carry. It is read from
-// storage once and made there, under the storage's lock, if it does not exist.
+const (
+	sealKeyBytes = 32
+
+	// keptKeys is how many keys a rotation leaves: the new one, and the one
+	// before it for what is still in use.
+	keptKeys = 2
+
+	// maxSealKeys bounds what is read.
+	maxSealKeys = 8
+
+	// rereadEvery bounds how often the keys are read again because something
+	// did not open: strangers can send what no key opens.
+	rereadEvery = 5 * time.Second
+)
+
+// keyring holds the keys that seal what browsers carry and what stores keep.
+// They are read from storage at their first use, and the first one is made
+// there, under the storage's lock.
 type keyring struct {
 	storage certmagic.Storage // the one that Caddy was configured with
 
-	mu   sync.Mutex // guards held
-	held *seal.Sealer
+	mu   sync.Mutex // guards what follows
+	held [][sealKeyBytes]byte
+	read time.Time // when it was last tried to read them
 }
 
-// sealer returns the sealer, reading the key at its first use. An error means
-// that there is no key: nothing can be sealed, and the gate stays shut.
-func (k *keyring) sealer(ctx context.Context) (*seal.Sealer, error) {
+// keys returns the keys, the newest first. An error means that there is none:
+// nothing can be sealed, and the gate stays shut.
+func (k *keyring) keys(ctx context.Context) ([][sealKeyBytes]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	err := k.load(ctx)
+	return k.held, err
+}
+
+// freshKeys is keys for somebody who met something that no key opens: another
+// node may have rotated them.
+func (k *keyring) freshKeys(ctx context.Context) ([][sealKeyBytes]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.reload(ctx)
+	return k.held, err
+}
+
+// seal seals a text for a browser.
+func (k *keyring) seal(ctx context.Context, purpose string, plaintext []byte) (string, error) {
+	keys, err := k.keys(ctx)
+	if err != nil {
+		return "", err
+	}
+	return seal.New(keys...).Seal(purpose, plaintext), nil
+}
+
+// open opens what seal, on whatever node, has sealed for purpose.
+func (k *keyring) open(ctx context.Context, purpose, sealed string) (plaintext []byte, ok bool, err error) {
+	keys, err := k.keys(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if plaintext, ok = seal.New(keys...).Open(purpose, sealed); ok || len(sealed) == 0 {
+		return plaintext, ok, nil
+	}
+	fresh, err := k.freshKeys(ctx)
+	if err != nil || fresh[0] == keys[0] {
+		return nil, false, err
+	}
+	plaintext, ok = seal.New(fresh...).Open(purpose, sealed)
+	return plaintext, ok, nil
+}
+
+// derive returns a secret for one purpose that all nodes share. It comes from
+// the oldest key, so that a rotation does not change it at once.
+func (k *keyring) derive(ctx context.Context, purpose string) (secret [32]byte, err error) {
+	keys, err := k.keys(ctx)
+	if err != nil {
+		return secret, err
+	}
+	oldest := keys[len(keys)-1]
+	derived, err := hkdf.Key(sha256.New, oldest[:], nil, "caddymfa derive 1 "+purpose, len(secret))
+	copy(secret[:], derived)
+	return secret, err
+}
+
+// rotate puts a new key before the others and forgets those that are too old.
+func (k *keyring) rotate(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.locked(ctx, func() error {
+		held, err := readKeys(ctx, k.storage)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if len(held) >= keptKeys {
+			held = held[:keptKeys-1]
+		}
+		return k.store(ctx, held)
+	})
+}
+
+// load makes sure that keys are held. The caller holds mu.
+func (k *keyring) load(ctx context.Context) error {
 	if k.held != nil {
-		return k.held, nil
+		return nil
 	}
-	key, err := loadKey(ctx, k.storage)
+	held, err := readKeys(ctx, k.storage)
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err = makeKey(ctx, k.storage)
+		return k.create(ctx)
 	}
+	if err == nil {
+		k.hold(held)
+	}
+	return err
+}
+
+// reload reads the keys again if that was not done just now. Keys that are held
+// stay if it fails: what strangers send must not take them away.
+func (k *keyring) reload(ctx context.Context) error {
+	if k.held == nil || time.Since(k.read) < rereadEvery {
+		return k.load(ctx)
+	}
+	k.read = time.Now()
+	if held, err := readKeys(ctx, k.storage); err == nil {
+		k.hold(held)
+	}
+	return nil
+}
+
+// create makes the first key. It looks again under the lock: another node may
+// have been quicker.
+func (k *keyring) create(ctx context.Context) error {
+	return k.locked(ctx, func() error {
+		held, err := readKeys(ctx, k.storage)
+		if errors.Is(err, fs.ErrNotExist) {
+			return k.store(ctx, nil)
+		}
+		if err == nil {
+			k.hold(held)
+		}
+		return err
+	})
+}
+
+// store puts a new key before older ones, writes them and holds them.
+func (k *keyring) store(ctx context.Context, older [][sealKeyBytes]byte) error {
+	held := append([][sealKeyBytes]byte{{}}, older...)
+	rand.Read(held[0][:])
+	var written []byte
+	for _, key := range held {
+		written = append(written, key[:]...)
+	}
+	if err := k.storage.Store(ctx, keyPath, written); err != nil {
+		return err
+	}
+	k.hold(held)
+	return nil
+}
+
+func (k *keyring) hold(held [][sealKeyBytes]byte) {
+	k.held, k.read = held, time.Now()
+}
+
+// locked calls do under the storage's lock, which all nodes share.
+func (k *keyring) locked(ctx context.Context, do func() error) (err error) {
+	if err := k.storage.Lock(ctx, keyPath); err != nil {
+		return fmt.Errorf("lock %s: %w", keyPath, err)
+	}
+	defer func() { err = errors.Join(err, k.storage.Unlock(context.WithoutCancel(ctx), keyPath)) }()
+	return do()
+}
+
+func readKeys(ctx context.Context, storage certmagic.Storage) ([][sealKeyBytes]byte, error) {
+	stored, err := storage.Load(ctx, keyPath)
 	if err != nil {
 		return nil, err
 	}
-	k.held = seal.New(key)
-	return k.held, nil
-}
-
-func loadKey(ctx context.Context, storage certmagic.Storage) (key [32]byte, err error) {
-	stored, err := storage.Load(ctx, keyPath)
-	if err != nil {
-		return key, err
+	count := len(stored) / sealKeyBytes
+	if len(stored)%sealKeyBytes != 0 || count == 0 || count > maxSealKeys {
+		return nil, fmt.Errorf("%s has %d bytes, want a multiple of %d: restore it, or delete it to have a new one made, which ends all sessions",
+			keyPath, len(stored), sealKeyBytes)
 	}
-	if len(stored) != len(key) {
-		return key, fmt.Errorf("%s has %d bytes, want %d: delete it to have a new one made", keyPath, len(stored), len(key))
+	held := make([][sealKeyBytes]byte, count)
+	for i := range held {
+		copy(held[i][:], stored[i*sealKeyBytes:])
 	}
-	copy(key[:], stored)
-	return key, nil
-}
-
-// makeKey looks again under the lock: another node may have been quicker.
-func makeKey(ctx context.Context, storage certmagic.Storage) (key [32]byte, err error) {
-	if err := storage.Lock(ctx, keyPath); err != nil {
-		return key, fmt.Errorf("lock %s: %w", keyPath, err)
-	}
-	defer func() { err = errors.Join(err, storage.Unlock(context.WithoutCancel(ctx), keyPath)) }()
-	if key, err = loadKey(ctx, storage); !errors.Is(err, fs.ErrNotExist) {
-		return key, err
-	}
-	rand.Read(key[:])
-	return key, storage.Store(ctx, keyPath, key[:])
+	return held, nil
 }

@@ -63,12 +63,8 @@ func statusOf(method string, result stepup.Result) int {
 
 // form seals the csrf value of the call's challenge.
 func (h *Handler) form(c *call, purpose string, t ticket) (string, error) {
-	sealer, err := h.sealer(c.r.Context())
-	if err != nil {
-		return "", err
-	}
 	t.Browser = c.browser
-	return sealer.Seal(purpose, t.encode()), nil
+	return h.app.keys.seal(c.r.Context(), purpose, t.encode())
 }
 
 func (h *Handler) showJSON(c *call, status int, result stepup.Result) error {

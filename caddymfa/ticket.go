@@ -100,13 +100,9 @@ func bounded(text string, most int) string {
 // did not seal it; whether it is this user's and this site's is for the
 // caller to check.
 func (h *Handler) openTicket(r *http.Request, purpose, sealed string) (t ticket, ok bool, err error) {
-	sealer, err := h.sealer(r.Context())
-	if err != nil {
-		return t, false, err
-	}
-	plain, ok := sealer.Open(purpose, sealed)
-	if !ok || json.Unmarshal(plain, &t) != nil {
-		return ticket{}, false, nil
+	plain, ok, err := h.app.keys.open(r.Context(), purpose, sealed)
+	if err != nil || !ok || json.Unmarshal(plain, &t) != nil {
+		return ticket{}, false, err
 	}
 	return t, true, nil
 }

@@ -32,12 +32,13 @@ const keyBytes = 32 // AES-256
 // Every purpose has a key of its own, derived by HKDF-SHA-256 (RFC 5869), so
 // that what was sealed for one is worthless for all others.
 type Sealer struct {
-	key [keyBytes]byte
+	keys [][keyBytes]byte
 }
 
-// New returns the sealer for key: 256 random bits, the same on every node that
-// has to open what another has sealed.
-func New(key [32]byte) *Sealer { return &Sealer{key: key} }
+// New returns the sealer for keys of 256 random bits, the same on every node
+// that has to open what another has sealed. The first one seals; what an older
+// one has sealed still opens. There must be at least one.
+func New(keys ...[32]byte) *Sealer { return &Sealer{keys: keys} }
 
 // Seal returns plaintext encrypted and authenticated for purpose by AES-256-GCM
 // with a random nonce, in base64url without padding. Sealing the same plaintext
@@ -48,10 +49,10 @@ func (s *Sealer) Seal(purpose string, plaintext []byte) string {
 	if len(plaintext) > MaxPlaintext {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(s.aead(purpose).Seal(nil, nil, plaintext, []byte(purpose)))
+	return base64.RawURLEncoding.EncodeToString(aead(s.keys[0], purpose).Seal(nil, nil, plaintext, []byte(purpose)))
 }
 
-// Open returns what was sealed. ok is false for everything that this key did
+// Open returns what was sealed. ok is false for everything that these keys did
 // not seal for this purpose: changed in any bit, cut, longer than [MaxSealed],
 // or spelled differently though it stands for the same bytes.
 func (s *Sealer) Open(purpose, sealed string) (plaintext []byte, ok bool) {
@@ -63,21 +64,25 @@ func (s *Sealer) Open(purpose, sealed string) (plaintext []byte, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	plaintext, err = s.aead(purpose).Open(nil, nil, ciphertext, []byte(purpose))
-	return plaintext, err == nil
+	for _, key := range s.keys {
+		if plaintext, err := aead(key, purpose).Open(nil, nil, ciphertext, []byte(purpose)); err == nil {
+			return plaintext, true
+		}
+	}
+	return nil, false
 }
 
 // Format keeps the key out of whatever a Sealer is printed into.
 func (Sealer) Format(f fmt.State, _ rune) { io.WriteString(f, "seal.Sealer") }
 
-// aead returns the cipher for purpose. With keys of a fixed size none of its
-// steps can fail.
-func (s *Sealer) aead(purpose string) cipher.AEAD {
-	key, err := hkdf.Key(sha256.New, s.key[:], nil, "caddymfa seal 1 "+purpose, keyBytes)
+// aead returns the cipher of a key for purpose. With keys of a fixed size none
+// of its steps can fail.
+func aead(key [keyBytes]byte, purpose string) cipher.AEAD {
+	derived, err := hkdf.Key(sha256.New, key[:], nil, "caddymfa seal 1 "+purpose, keyBytes)
 	if err != nil {
 		panic(err)
 	}
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(derived)
 	if err != nil {
 		panic(err)
 	}

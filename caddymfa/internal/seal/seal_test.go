@@ -60,6 +60,20 @@ func TestEveryTruncationShuts(t *testing.T) {
 	}
 }
 
+func TestReplacedKeyStillOpensUntilItIsDropped(t *testing.T) {
+	first, second, third := [32]byte{1}, [32]byte{2}, [32]byte{3}
+	sealed := seal.New(first).Seal("url", []byte("/admin"))
+	if _, ok := seal.New(third, second).Open("url", sealed); ok {
+		t.Error("what a dropped key has sealed was opened")
+	}
+	if got, ok := seal.New(second, first).Open("url", sealed); !ok || string(got) != "/admin" {
+		t.Errorf("Open behind a newer key = %q, %v, want what was sealed", got, ok)
+	}
+	if _, ok := seal.New(first).Open("url", seal.New(second, first).Seal("url", nil)); ok {
+		t.Error("the newer key did not seal")
+	}
+}
+
 func TestOtherKeyAndOtherPurposeShut(t *testing.T) {
 	sealed := sealer(1).Seal(purpose, []byte("/return"))
 	wantShut(t, sealer(2), purpose, sealed)
