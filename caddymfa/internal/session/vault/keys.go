@@ -32,7 +32,7 @@ type keyID [idBytes]byte
 // ring holds what the last question for keys brought. It is never changed.
 type ring struct {
 	boxes []box // newest first; kept when a later question fails
-	asked time.Time
+	heard time.Time
 	err   error // of the last question
 }
 
@@ -103,8 +103,8 @@ func (v *Vault) ask(ctx context.Context) (*ring, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for the storage key: %w", ctx.Err())
 	}
-	old, now := v.ring.Load(), time.Now()
-	if old.fresh(now) {
+	old := v.ring.Load()
+	if old.fresh(time.Now()) {
 		return old, old.err
 	}
 	keys, err := v.keys(ctx)
@@ -114,11 +114,11 @@ func (v *Vault) ask(ctx context.Context) (*ring, error) {
 	if err != nil {
 		err = fmt.Errorf("read the storage key: %w", err)
 		if ctx.Err() == nil { // somebody else's end of patience is no answer
-			v.ring.Store(&ring{boxes: old.boxes, asked: now, err: err})
+			v.ring.Store(&ring{boxes: old.boxes, heard: time.Now(), err: err})
 		}
 		return nil, err
 	}
-	r := &ring{asked: now}
+	r := &ring{heard: time.Now()}
 	for _, key := range keys {
 		r.boxes = append(r.boxes, newBox(key))
 	}
@@ -132,5 +132,5 @@ func (r *ring) fresh(now time.Time) bool {
 	if r.err != nil {
 		pause = retryPause
 	}
-	return now.Sub(r.asked) < pause
+	return now.Sub(r.heard) < pause
 }
