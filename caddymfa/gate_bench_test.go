@@ -24,7 +24,7 @@ func gateHandler(b *testing.B, count int) (*Handler, func() *http.Request) {
 	store := memory.New(memory.Config{MaxSessions: 2 * count})
 	b.Cleanup(store.Close)
 	h := &Handler{
-		log: zap.NewNop(), sessions: session.NewSessions(store), cookies: namesOfCookies(false),
+		log: zap.NewNop(), sessions: session.NewSessions(store, session.Options{}), cookies: namesOfCookies(false),
 		User:    "{http.request.header.X-Bench-User}",
 		Exempt:  []string{"/healthz", "/static/*"},
 		Require: []Rule{{Paths: []string{"/admin/*"}, MaxAge: caddy.Duration(time.Minute)}},

@@ -24,12 +24,13 @@ type crowd struct {
 
 func newCrowd(b *testing.B, n int) *crowd {
 	b.Helper()
-	c := &crowd{Sessions: session.NewSessions(memory.New(memory.Config{}))}
+	c := &crowd{Sessions: session.NewSessions(memory.New(memory.Config{}), session.Options{})}
 	cookieValues := make([]string, n)
 	for i := range cookieValues {
 		s := ada()
 		s.User = fmt.Sprintf("user%07d@example.com", i)
 		s.UserID = fmt.Sprintf("%09d", i)
+		s.Node = "caddy-7d9c5b4f6d-x2x9k"
 		var err error
 		if cookieValues[i], err = c.Create(b.Context(), s, 8*time.Hour); err != nil {
 			b.Fatal(err)

@@ -11,6 +11,7 @@ func full() Session {
 	return Session{
 		User: strings.Repeat("u", maxUser), UserID: strings.Repeat("i", maxUserID),
 		Site: strings.Repeat("s", maxSite), Factor: strings.Repeat("f", maxFactor),
+		Node: strings.Repeat("n", maxNode), Browser: strings.Repeat("b", maxBrowser),
 		AuthTime: time.UnixMilli(1_700_000_000_123).UTC(),
 		Created:  time.UnixMilli(1_700_000_001_456).UTC(),
 		Seen:     time.UnixMilli(1_700_000_002_789).UTC(),
@@ -31,15 +32,20 @@ func TestDecodeRefusesWhatEncodeNeverWrites(t *testing.T) {
 	noUser.User = ""
 	longUser := full()
 	longUser.User += "u"
+	small := full()
+	small.User = "u"
 	good := encode(full())
 	tests := []struct{ name, value string }{
 		{"empty", ""},
 		{"unknown format 0", "\x00" + good[1:]},
-		{"unknown format 2", "\x02" + good[1:]},
+		{"former format 1", "\x01" + good[1:]},
+		{"unknown format 3", "\x03" + good[1:]},
 		{"a byte too many", good + "x"},
 		{"no user", encode(noUser)},
 		{"a user that is too long", encode(longUser)},
-		{"a length beyond the end", good[:headBytes] + "\xff\xff" + good[headBytes+sizeBytes:]},
+		{"a length beyond the end", good[:headBytes] + "\xff\x7f" + good[headBytes+sizeBytes:]},
+		{"a length of three bytes", good[:headBytes] + "\x80\x82\x00" + good[headBytes+sizeBytes:]},
+		{"a length with a byte too many", encode(small)[:headBytes] + "\x81\x00" + encode(small)[headBytes+1:]},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,6 +59,7 @@ func TestDecodeRefusesWhatEncodeNeverWrites(t *testing.T) {
 func TestDecodeReturnsWhatWasEncoded(t *testing.T) {
 	small := full()
 	small.User, small.UserID, small.Factor = "zoë\x00\xff", "", ""
+	small.Node, small.Browser = "", ""
 	for _, want := range []Session{full(), small} {
 		if got, err := decode(encode(want)); got != want || err != nil {
 			t.Errorf("decode(encode(%+v)) = %+v, %v", want, got, err)
@@ -70,7 +77,7 @@ func TestLongestSessionFitsIntoARecord(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add("")
 	f.Add(encode(full()))
-	f.Add(encode(full())[:headBytes] + "\xff\xff\xff\xff")
+	f.Add(encode(full())[:headBytes] + "\xff\x7f\xff\x7f")
 	f.Fuzz(func(t *testing.T, value string) {
 		s, err := decode(value)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 func Example() {
 	store := memory.New(memory.Config{SweepEvery: time.Second})
 	defer store.Close()
-	sessions := session.NewSessions(store)
+	sessions := session.NewSessions(store, session.Options{})
 	ctx, now := context.Background(), time.Now()
 
 	// After a step-up: a new session, and the value of its cookie.

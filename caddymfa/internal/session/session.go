@@ -14,9 +14,30 @@ type Session struct {
 	Site   string // the relying party the session is good for; 1 to 256 bytes
 	Factor string // the factor that was proved; at most 32 bytes
 
+	// Node and Browser tell people which session this is in a list; nothing is
+	// decided by them. Either may be empty.
+	Node    string // the Caddy node that made the session; at most 64 bytes
+	Browser string // what it was made in, in words such as "Firefox on Linux"; at most 64 bytes
+
 	AuthTime time.Time // when the user last proved it
 	Created  time.Time // when the session began: its lifetime counts from here
 	Seen     time.Time // last use, at the resolution of [Sessions.Touch]: idle counts from here
+}
+
+// UserGroup is the group of all sessions of the user whom a site's first login
+// calls user, at whatever site.
+func UserGroup(user string) Group { return NewGroup("user", user) }
+
+// UserIDGroup is the group of all sessions of the user with this OneLogin id.
+func UserIDGroup(userID string) Group { return NewGroup("user id", userID) }
+
+// groups returns the groups that s belongs to. Those without an id do not
+// belong together.
+func (s Session) groups() []Group {
+	if s.UserID == "" {
+		return []Group{UserGroup(s.User)}
+	}
+	return []Group{UserGroup(s.User), UserIDGroup(s.UserID)}
 }
 
 // Alive reports whether the session may still be used at now: less than idle

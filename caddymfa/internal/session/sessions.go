@@ -2,22 +2,29 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
 // Sessions keeps verified sessions in a [Store], each under a hash of its site
 // and its cookie value. The cookie value itself is never stored.
 type Sessions struct {
-	store Store
+	store   Store
+	options Options
+}
+
+// Options say how [Sessions] are kept. The zero value is usable.
+type Options struct {
+	// MaxPerUser is how many sessions one user may have at once, over all
+	// sites and nodes; with one more the oldest goes. Zero: no cap.
+	MaxPerUser int
 }
 
 // NewSessions returns the sessions kept in store.
-func NewSessions(store Store) *Sessions { return &Sessions{store: store} }
+func NewSessions(store Store, options Options) *Sessions {
+	return &Sessions{store: store, options: options}
+}
 
 // Create stores s until lifetime has passed since s.Created, and returns the
 // cookie value that leads to it: 256 random bits in base64url, 43 characters.
@@ -31,7 +38,7 @@ func (x *Sessions) Create(ctx context.Context, s Session, lifetime time.Duration
 		return "", err
 	}
 	cookieValue = newCookieValue()
-	added, err := x.store.Add(ctx, NewKey(KindSession, s.Site, cookieValue), encode(s), s.Created.Add(lifetime))
+	added, err := x.store.Add(ctx, sessionKey(s.Site, cookieValue), encode(s), s.Created.Add(lifetime), s.groups()...)
 	if err != nil {
 		return "", fmt.Errorf("create session: %w", err)
 	}
@@ -51,10 +58,11 @@ func (x *Sessions) Create(ctx context.Context, s Session, lifetime time.Duration
 // Load does not check that the session is alive, belongs to the user at hand,
 // or is good enough for the route. That is the caller's part.
 func (x *Sessions) Load(ctx context.Context, site, cookieValue string) (Session, Record, bool, error) {
-	if !isCookieValue(cookieValue) {
+	key, ok := SessionKey(site, cookieValue)
+	if !ok {
 		return Session{}, Record{}, false, nil
 	}
-	record, found, err := x.store.Load(ctx, NewKey(KindSession, site, cookieValue))
+	record, found, err := x.store.Load(ctx, key)
 	if err != nil {
 		return Session{}, Record{}, false, fmt.Errorf("load session: %w", err)
 	}
@@ -78,15 +86,15 @@ func (x *Sessions) Load(ctx context.Context, site, cookieValue string) (Session,
 // somebody else has changed or deleted the session meanwhile is no error, and
 // a deleted session stays deleted.
 func (x *Sessions) Touch(ctx context.Context, site, cookieValue string, record Record, s Session, now time.Time) error {
-	if !isCookieValue(cookieValue) || !now.After(s.Seen) || !now.Before(record.Expires) {
+	key, ok := SessionKey(site, cookieValue)
+	if !ok || !now.After(s.Seen) || !now.Before(record.Expires) {
 		return nil
 	}
 	s.Seen = now
 	if err := s.check(); err != nil {
 		return err
 	}
-	key := NewKey(KindSession, site, cookieValue)
-	if _, err := x.store.Update(ctx, key, record, encode(s), record.Expires); err != nil {
+	if _, err := x.store.Touch(ctx, key, record, encode(s)); err != nil {
 		return fmt.Errorf("touch session: %w", err)
 	}
 	return nil
@@ -94,48 +102,12 @@ func (x *Sessions) Touch(ctx context.Context, site, cookieValue string, record R
 
 // Delete ends the session. That there is none is no error.
 func (x *Sessions) Delete(ctx context.Context, site, cookieValue string) error {
-	if !isCookieValue(cookieValue) {
+	key, ok := SessionKey(site, cookieValue)
+	if !ok {
 		return nil
 	}
-	if err := x.store.Delete(ctx, NewKey(KindSession, site, cookieValue)); err != nil {
+	if err := x.store.Delete(ctx, key); err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return nil
-}
-
-// cookieBytes is the randomness in a cookie value, cookieChars its length in
-// base64url without padding.
-const (
-	cookieBytes = 32
-	cookieChars = 43
-)
-
-// newCookieValue returns a cookie value that nobody can guess. rand.Read never
-// returns an error.
-func newCookieValue() string {
-	var random [cookieBytes]byte
-	rand.Read(random[:])
-	return base64.RawURLEncoding.EncodeToString(random[:])
-}
-
-// isCookieValue reports whether v is spelled as newCookieValue spells.
-//
-// 43 characters hold 258 bits, so the last one must leave its two lowest bits
-// 0: otherwise four spellings would stand for one value. encoding/base64 would
-// skip line breaks, so the check is our own; and it looks characters up in a
-// set of bits, because random letters make a processor guess branches wrong.
-func isCookieValue(v string) bool {
-	const letters = 1<<26 - 1
-	alphabet := [4]uint64{
-		1<<'-' | (1<<10-1)<<'0',
-		letters<<('A'-64) | letters<<('a'-64) | 1<<('_'-64),
-	}
-	if len(v) != cookieChars {
-		return false
-	}
-	all := uint64(1)
-	for i := range len(v) {
-		all &= alphabet[v[i]>>6] >> (v[i] & 63)
-	}
-	return all == 1 && strings.IndexByte("AEIMQUYcgkosw048", v[cookieChars-1]) >= 0
 }

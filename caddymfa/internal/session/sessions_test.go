@@ -19,6 +19,7 @@ func ada() session.Session {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	return session.Session{
 		User: "ada", UserID: "1001", Site: site, Factor: "totp",
+		Node: "caddy-1", Browser: "Firefox on Linux",
 		AuthTime: now, Created: now, Seen: now,
 	}
 }
@@ -27,7 +28,7 @@ func ada() session.Session {
 func open(t testing.TB) (*session.Sessions, *memory.Store, session.Session, string) {
 	t.Helper()
 	store := memory.New(memory.Config{})
-	x := session.NewSessions(store)
+	x := session.NewSessions(store, session.Options{})
 	s := ada()
 	cookieValue, err := x.Create(t.Context(), s, 8*time.Hour)
 	if err != nil {
@@ -67,7 +68,7 @@ func TestMalformedCookieValueNeverReachesTheStore(t *testing.T) {
 	_, _, _, cookieValue := open(t)
 	for _, value := range malformed(cookieValue) {
 		store := &fixed{}
-		x := session.NewSessions(store)
+		x := session.NewSessions(store, session.Options{})
 		wantGone(t, x, site, value)
 		if err := x.Delete(t.Context(), site, value); err != nil {
 			t.Errorf("Delete(%q): %v, want none", value, err)
@@ -111,7 +112,7 @@ func TestSessionOfOneSiteIsUnknownAtAnother(t *testing.T) {
 }
 
 func TestCookieValuesAreCanonicalAndDiffer(t *testing.T) {
-	x := session.NewSessions(memory.New(memory.Config{}))
+	x := session.NewSessions(memory.New(memory.Config{}), session.Options{})
 	seen := make(map[string]bool)
 	for range 1000 {
 		v, err := x.Create(t.Context(), ada(), time.Hour)
@@ -134,6 +135,8 @@ func TestCreateRefusesWhatNobodyCouldUse(t *testing.T) {
 		{"no site", func(s *session.Session) { s.Site = "" }, time.Hour},
 		{"site too long", func(s *session.Session) { s.Site = strings.Repeat("s", 257) }, time.Hour},
 		{"factor too long", func(s *session.Session) { s.Factor = strings.Repeat("f", 33) }, time.Hour},
+		{"node too long", func(s *session.Session) { s.Node = strings.Repeat("n", 65) }, time.Hour},
+		{"browser too long", func(s *session.Session) { s.Browser = strings.Repeat("b", 65) }, time.Hour},
 		{"no auth time", func(s *session.Session) { s.AuthTime = time.Time{} }, time.Hour},
 		{"no creation time", func(s *session.Session) { s.Created = time.Time{} }, time.Hour},
 		{"no last use", func(s *session.Session) { s.Seen = time.Time{} }, time.Hour},
@@ -145,7 +148,7 @@ func TestCreateRefusesWhatNobodyCouldUse(t *testing.T) {
 			store := memory.New(memory.Config{})
 			s := ada()
 			tt.change(&s)
-			v, err := session.NewSessions(store).Create(t.Context(), s, tt.lifetime)
+			v, err := session.NewSessions(store, session.Options{}).Create(t.Context(), s, tt.lifetime)
 			if v != "" || err == nil || store.Len(session.KindSession) != 0 {
 				t.Errorf("Create = %q, %v, stored %d, want only an error", v, err, store.Len(session.KindSession))
 			}
@@ -154,7 +157,7 @@ func TestCreateRefusesWhatNobodyCouldUse(t *testing.T) {
 }
 
 func TestCreateInAFullStoreSaysSo(t *testing.T) {
-	x := session.NewSessions(memory.New(memory.Config{MaxSessions: 1}))
+	x := session.NewSessions(memory.New(memory.Config{MaxSessions: 1}), session.Options{})
 	if _, err := x.Create(t.Context(), ada(), time.Hour); err != nil {
 		t.Fatalf("Create: %v", err)
 	}
@@ -258,12 +261,12 @@ func TestLoadIsAnErrorWhenTheStoreCannotBeBelieved(t *testing.T) {
 	}{
 		{"store fails", site, fixed{value: good.Value, err: failure}},
 		{"empty record", site, fixed{}},
-		{"unknown format", site, fixed{value: "\x02" + good.Value[1:]}},
+		{"unknown format", site, fixed{value: "\x01" + good.Value[1:]}},
 		{"another site's record", "other.example.com", fixed{value: good.Value}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, _, found, err := session.NewSessions(&tt.fixed).Load(t.Context(), tt.site, cookieValue)
+			got, _, found, err := session.NewSessions(&tt.fixed, session.Options{}).Load(t.Context(), tt.site, cookieValue)
 			if err == nil || found || got != (session.Session{}) {
 				t.Errorf("Load = %+v, %v, %v, want only an error", got, found, err)
 			}
