@@ -161,7 +161,7 @@ func (a *App) steps() *stepup.Engine { return a.engine.value.Engine }
 
 // sessions returns the typed layer over the app's store.
 func (a *App) sessions() *session.Sessions {
-	return session.NewSessions(a.store.value.Store)
+	return session.NewSessions(a.store.value.Store, session.Options{})
 }
 
 // auditLog is the logger of what happened to people's challenges. It has a name
