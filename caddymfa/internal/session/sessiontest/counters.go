@@ -20,7 +20,7 @@ func testCounter(t *testing.T, s store) {
 		if n != want {
 			t.Fatalf("Increment = %d, want %d", n, want)
 		}
-		s.wantNear("resets", resets, time.Now().Add(time.Minute))
+		s.wantNear("resets", resets, s.now().Add(time.Minute))
 		counted, until := s.count(k)
 		if counted != want {
 			t.Fatalf("Count = %d, want %d", counted, want)
@@ -41,7 +41,7 @@ func testWindowStays(t *testing.T, s store) {
 	if n != 2 {
 		t.Fatalf("Increment within the window = %d, want 2", n)
 	}
-	s.wantNear("resets", resets, time.Now().Add(20*time.Second))
+	s.wantNear("resets", resets, s.now().Add(20*time.Second))
 	s.Advance(20 * time.Second)
 	if n, resets := s.count(k); n != 0 || !resets.IsZero() {
 		t.Errorf("Count after the window = %d, %v, want 0 and the zero time", n, resets)
@@ -64,7 +64,7 @@ func testWindowPositive(t *testing.T, s store) {
 }
 
 func testMixed(t *testing.T, s store) {
-	ctx, expires := t.Context(), time.Now().Add(time.Minute)
+	ctx, expires := t.Context(), s.now().Add(time.Minute)
 	record, counter := key(session.KindAttempt), key(session.KindCounter)
 	s.add(record, "7", time.Minute)
 	s.increment(counter, time.Minute)
@@ -92,7 +92,7 @@ func testAddContention(t *testing.T, s store) {
 		k := session.NewKey(session.KindUsedCode, strconv.Itoa(round))
 		var winner atomic.Int64
 		wins := race(many, func(i int) bool {
-			added, err := s.Store.Add(t.Context(), k, strconv.Itoa(i), time.Now().Add(time.Minute))
+			added, err := s.Store.Add(t.Context(), k, strconv.Itoa(i), s.now().Add(time.Minute))
 			if err != nil {
 				t.Errorf("Add: %v", err)
 			}
@@ -114,7 +114,7 @@ func testUpdateContention(t *testing.T, s store) {
 	for range 20 {
 		old, _ := s.load(k)
 		wins := race(many, func(i int) bool {
-			updated, err := s.Store.Update(t.Context(), k, old, strconv.Itoa(i), time.Now().Add(time.Minute))
+			updated, err := s.Store.Update(t.Context(), k, old, strconv.Itoa(i), s.now().Add(time.Minute))
 			if err != nil {
 				t.Errorf("Update: %v", err)
 			}
@@ -175,7 +175,7 @@ func testCancelled(t *testing.T, s store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	k, c := key(session.KindChallenge), key(session.KindCounter)
-	if added, err := s.Store.Add(ctx, k, "value", time.Now().Add(time.Minute)); err == nil {
+	if added, err := s.Store.Add(ctx, k, "value", s.now().Add(time.Minute)); err == nil {
 		if !added {
 			t.Error("Add of a free key = false and no error, want true")
 		}

@@ -26,7 +26,7 @@ func testRoundTrip(t *testing.T, s store) {
 		"empty": "", "text": "value", "bytes": "\x00\xff\r\n\x80", "longest": longest(),
 	} {
 		k := session.NewKey(session.KindChallenge, name)
-		before := time.Now()
+		before := s.now()
 		if !s.add(k, value, time.Minute) {
 			t.Fatalf("Add of a free key (%s value) = false, want true", name)
 		}
@@ -50,7 +50,7 @@ func testPastDeadline(t *testing.T, s store) {
 	taken, free := key(session.KindUsedCode), session.NewKey(session.KindUsedCode, "free")
 	s.add(taken, "first", time.Minute)
 	old := s.wantValue(taken, "first")
-	for _, deadline := range []time.Time{{}, time.Unix(0, 0), time.Now().Add(-time.Second), time.Now()} {
+	for _, deadline := range []time.Time{{}, time.Unix(0, 0), s.now().Add(-time.Second), s.now()} {
 		if _, err := s.Store.Add(t.Context(), free, "late", deadline); err == nil {
 			t.Errorf("Add until %v: no error", deadline)
 		}
@@ -66,7 +66,7 @@ func testTooLong(t *testing.T, s store) {
 	taken, free := key(session.KindChallenge), session.NewKey(session.KindChallenge, "free")
 	s.add(taken, "first", time.Minute)
 	old := s.wantValue(taken, "first")
-	expires := time.Now().Add(time.Minute)
+	expires := s.now().Add(time.Minute)
 	if _, err := s.Store.Add(t.Context(), free, longest()+"x", expires); err == nil {
 		t.Error("Add of a value that is too long: no error")
 	}
@@ -93,7 +93,7 @@ func testKinds(t *testing.T, s store) {
 }
 
 func testUnknownKind(t *testing.T, s store) {
-	ctx, expires := t.Context(), time.Now().Add(time.Minute)
+	ctx, expires := t.Context(), s.now().Add(time.Minute)
 	for _, kind := range []session.Kind{0, 99, 255} {
 		k := session.Key{Kind: kind}
 		_, _, load := s.Store.Load(ctx, k)
@@ -136,7 +136,7 @@ func testUpdate(t *testing.T, s store) {
 	k := key(session.KindChallenge)
 	s.add(k, "first", time.Minute)
 	old := s.wantValue(k, "first")
-	before := time.Now()
+	before := s.now()
 	if !s.update(k, old, "second", time.Hour) {
 		t.Fatal("Update of the current version = false, want true")
 	}

@@ -21,6 +21,10 @@ type Env struct {
 	// server's clock. Time may also pass by itself, but well under a second
 	// of it per test.
 	Advance func(d time.Duration)
+
+	// Now is the clock that Advance moves. Nil: the process's own, as where
+	// Advance is time.Sleep.
+	Now func() time.Time
 }
 
 // Run runs the suite. For each of its tests it calls run, which makes an
@@ -71,6 +75,13 @@ type store struct {
 	Env
 }
 
+func (s store) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
+}
+
 func (s store) must(op string, err error) {
 	s.t.Helper()
 	if err != nil {
@@ -87,14 +98,14 @@ func (s store) load(k session.Key) (session.Record, bool) {
 
 func (s store) add(k session.Key, value string, lifetime time.Duration) bool {
 	s.t.Helper()
-	added, err := s.Store.Add(s.t.Context(), k, value, time.Now().Add(lifetime))
+	added, err := s.Store.Add(s.t.Context(), k, value, s.now().Add(lifetime))
 	s.must("Add", err)
 	return added
 }
 
 func (s store) update(k session.Key, old session.Record, value string, lifetime time.Duration) bool {
 	s.t.Helper()
-	updated, err := s.Store.Update(s.t.Context(), k, old, value, time.Now().Add(lifetime))
+	updated, err := s.Store.Update(s.t.Context(), k, old, value, s.now().Add(lifetime))
 	s.must("Update", err)
 	return updated
 }
