@@ -99,6 +99,47 @@ func BenchmarkTouch(b *testing.B) {
 	}
 }
 
+// BenchmarkHold is what a verified request pays so that it can be cut off. Its
+// context can end, as a request's does.
+func BenchmarkHold(b *testing.B) {
+	for _, many := range []int{0, 10_000} {
+		b.Run(fmt.Sprintf("held=%d", many), func(b *testing.B) {
+			streams := session.NewStreams(memory.New(memory.Config{}))
+			defer streams.Close()
+			end := time.Now().UTC().Add(8 * time.Hour)
+			for i := range many {
+				streams.Hold(b.Context(), session.NewKey(session.KindSession, fmt.Sprint(i)), end)
+			}
+			ctx, key := b.Context(), session.NewKey(session.KindSession, "site", "value")
+			b.ReportAllocs()
+			for b.Loop() {
+				held, release := streams.Hold(ctx, key, end)
+				if held.Err() != nil {
+					b.Fatal(held.Err())
+				}
+				release()
+			}
+		})
+	}
+}
+
+// BenchmarkHoldParallel is the same for one session each.
+func BenchmarkHoldParallel(b *testing.B) {
+	streams := session.NewStreams(memory.New(memory.Config{}))
+	defer streams.Close()
+	end := time.Now().UTC().Add(8 * time.Hour)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		key := session.NewKey(session.KindSession, "site", fmt.Sprint(rand.Uint64()))
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		for pb.Next() {
+			_, release := streams.Hold(ctx, key, end)
+			release()
+		}
+	})
+}
+
 // BenchmarkMemory reports what one session of a million takes, with the cache
 // that holds it and without the cookie values of this benchmark.
 func BenchmarkMemory(b *testing.B) {

@@ -28,6 +28,8 @@ func NewSessions(store Store, options Options) *Sessions {
 
 // Create stores s until lifetime has passed since s.Created, and returns the
 // cookie value that leads to it: 256 random bits in base64url, 43 characters.
+// With a cap, the user's oldest other sessions end until there is room, by
+// [Session.Created]; users are told apart by their UserID.
 //
 // Errors: a field of s that is missing or too long, a lifetime that is over
 // already, and whatever the store returns, [ErrFull] among it. Then there is no
@@ -38,12 +40,20 @@ func (x *Sessions) Create(ctx context.Context, s Session, lifetime time.Duration
 		return "", err
 	}
 	cookieValue = newCookieValue()
-	added, err := x.store.Add(ctx, sessionKey(s.Site, cookieValue), encode(s), s.Created.Add(lifetime), s.groups()...)
+	key := sessionKey(s.Site, cookieValue)
+	added, err := x.store.Add(ctx, key, encode(s), s.Created.Add(lifetime), s.groups()...)
 	if err != nil {
 		return "", fmt.Errorf("create session: %w", err)
 	}
 	if !added {
 		return "", errors.New("create session: key is taken")
+	}
+	if x.options.MaxPerUser > 0 {
+		if err := x.trim(ctx, key, s); err != nil {
+			// Also if ctx is done, which may be why: it would be one too many.
+			err = errors.Join(err, x.store.Delete(context.WithoutCancel(ctx), key))
+			return "", fmt.Errorf("end a user's oldest sessions: %w", err)
+		}
 	}
 	return cookieValue, nil
 }
