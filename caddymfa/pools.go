@@ -1,6 +1,7 @@
 package caddymfa
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"sync/atomic"
@@ -123,7 +124,9 @@ func newEngine(c credential, store session.Store) (*openEngine, error) {
 	}
 	// The pepper keeps remembered codes from being guessed out of a memory
 	// dump. It lives as long as the memory that it protects.
-	rand.Read(config.Pepper[:])
+	var pepper [32]byte
+	rand.Read(pepper[:])
+	config.Pepper = func(context.Context) ([32]byte, error) { return pepper, nil }
 	e.Engine = stepup.New(config)
 	return e, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // reloadEvery is how often those who wait look at the store, where a change
 // made by another process can be seen.
-const reloadEvery = time.Second
+const reloadEvery = 500 * time.Millisecond
 
 // broadcaster wakes those in this process who wait for a record to change. The
 // zero value is ready to use.

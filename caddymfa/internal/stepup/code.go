@@ -1,11 +1,15 @@
 package stepup
 
 import (
+	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 )
 
 // codeShape is what codes of OneLogin's factors look like: most are six or
@@ -57,8 +61,40 @@ func isDigits(s string) bool {
 
 // codeMAC stands for a code of one user in the store. Codes are short: without
 // the pepper they could be guessed from their hash.
-func (e *Engine) codeMAC(userID, code string) string {
-	mac := hmac.New(sha256.New, e.pepper[:])
+func (e *Engine) codeMAC(ctx context.Context, userID, code string) (string, error) {
+	key, err := e.pepper.value(ctx)
+	if err != nil {
+		return "", err
+	}
+	mac := hmac.New(sha256.New, key[:])
 	mac.Write([]byte("code\x00" + userID + "\x00" + code))
-	return hex.EncodeToString(mac.Sum(nil))
+	return hex.EncodeToString(mac.Sum(nil)), nil
+}
+
+// pepper is read once. Who comes while it is being read reads it too: nobody
+// waits for a read that may never end.
+type pepper struct {
+	read  func(context.Context) ([32]byte, error)
+	known *atomic.Pointer[[32]byte]
+}
+
+func newPepper(read func(context.Context) ([32]byte, error)) pepper {
+	if read == nil {
+		var own [32]byte
+		rand.Read(own[:])
+		read = func(context.Context) ([32]byte, error) { return own, nil }
+	}
+	return pepper{read: read, known: new(atomic.Pointer[[32]byte])}
+}
+
+func (p pepper) value(ctx context.Context) ([32]byte, error) {
+	if known := p.known.Load(); known != nil {
+		return *known, nil
+	}
+	value, err := p.read(ctx)
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("read pepper: %w", err)
+	}
+	p.known.CompareAndSwap(nil, &value)
+	return *p.known.Load(), nil
 }

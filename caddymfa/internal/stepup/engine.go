@@ -32,9 +32,15 @@ type Config struct {
 	// value from [DefaultLimits].
 	Limits Limits
 
-	// Pepper keys the memory of used codes, so that codes cannot be guessed
-	// out of a dump of the store. Engines on one store need the same one.
-	Pepper [32]byte
+	// Node names this engine to whoever looks into the store. Engines of one
+	// name are kept apart all the same. Default: none.
+	Node string
+
+	// Pepper returns the key to the memory of used codes, so that codes cannot
+	// be guessed out of a dump of the store. Engines on one store need the same
+	// one. It is asked for at the first code and again after an error: no code
+	// is taken without it. Nil: a random one of this engine's own.
+	Pepper func(context.Context) ([32]byte, error)
 
 	// EmailLink is set where the tenant's mail factor sends a link: it is where
 	// the page behind the link leads, a constant. Such devices are then polled,
@@ -56,8 +62,9 @@ type Config struct {
 type Engine struct {
 	client    *onelogin.Client
 	store     session.Store
+	node      string // who holds a lease
 	limits    Limits
-	pepper    [32]byte
+	pepper    pepper
 	emailLink string
 	helpDesk  bool
 	observe   func(Event)
@@ -91,8 +98,9 @@ func New(config Config) *Engine {
 	return &Engine{
 		client:    config.Client,
 		store:     config.Store,
+		node:      config.Node + "/" + newReservation(),
 		limits:    config.Limits.orDefault(),
-		pepper:    config.Pepper,
+		pepper:    newPepper(config.Pepper),
 		emailLink: config.EmailLink,
 		helpDesk:  config.HelpDesk,
 		observe:   observe,
@@ -103,9 +111,9 @@ func New(config Config) *Engine {
 	}
 }
 
-// Close stops watching pushes and looking for users, and waits until that has ended. Challenges stay
-// in the store: another engine on it carries them on. Close may be called more
-// than once.
+// Close stops watching pushes and looking for users, and waits until that has
+// ended. Challenges stay in the store, and what was watched is free to be
+// watched by another engine on it. Close may be called more than once.
 func (e *Engine) Close() {
 	e.mu.Lock()
 	e.closed = true

@@ -225,14 +225,14 @@ func (b *brokenStore) Load(ctx context.Context, key session.Key) (session.Record
 	return b.Store.Load(ctx, key)
 }
 
-func (b *brokenStore) Add(ctx context.Context, key session.Key, value string, expires time.Time) (bool, error) {
+func (b *brokenStore) Add(ctx context.Context, key session.Key, value string, expires time.Time, groups ...session.Group) (bool, error) {
 	if b.broken() {
 		if b.failLate {
-			b.Store.Add(ctx, key, value, expires)
+			b.Store.Add(ctx, key, value, expires, groups...)
 		}
 		return false, errBroken
 	}
-	return b.Store.Add(ctx, key, value, expires)
+	return b.Store.Add(ctx, key, value, expires, groups...)
 }
 
 func (b *brokenStore) Update(ctx context.Context, key session.Key, old session.Record, value string, expires time.Time) (bool, error) {

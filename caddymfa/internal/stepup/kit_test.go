@@ -65,13 +65,16 @@ func newKit(t *testing.T, change func(*onelogin.Config), changes ...func(*stepup
 		t.Fatal(err)
 	}
 	k.client = client
-	k.config = stepup.Config{Client: client, Store: k.store, Pepper: [32]byte{1}, Observe: k.observe}
+	k.config = stepup.Config{Client: client, Store: k.store, Pepper: pepper, Observe: k.observe}
 	for _, change := range changes {
 		change(&k.config)
 	}
 	k.engine = stepup.New(k.config)
 	return k
 }
+
+// pepper is the same for all engines of a test, as on one store it must be.
+func pepper(context.Context) ([32]byte, error) { return [32]byte{1}, nil }
 
 func (k *kit) observe(e stepup.Event) {
 	k.mu.Lock()
@@ -84,6 +87,14 @@ func (k *kit) seen() []stepup.Event {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.events)
+}
+
+// another returns a kit on the same store and the same OneLogin with an engine
+// of its own, as a second node has. Events are told to k.
+func (k *kit) another() *kit {
+	engine := stepup.New(k.config)
+	k.t.Cleanup(engine.Close)
+	return &kit{t: k.t, sim: k.sim, client: k.client, store: k.store, config: k.config, engine: engine}
 }
 
 // names returns the names of the events so far, in order.
@@ -145,6 +156,11 @@ func (k *kit) visit(user string) *visitor {
 		Expires: time.Now().Add(10 * time.Minute)}
 	rand.Read(d.Nonce[:])
 	return &visitor{kit: k, demand: d}
+}
+
+// on is the same browser at another node.
+func (v *visitor) on(k *kit) *visitor {
+	return &visitor{kit: k, demand: v.demand, cookie: v.cookie}
 }
 
 // must unwraps the result of a step that must not fail.

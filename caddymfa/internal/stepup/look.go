@@ -65,7 +65,7 @@ func (e *Engine) Finish(ctx context.Context, d Demand, cookieValue string) (Proo
 
 // Wait returns as soon as the challenge's revision differs from seen, the
 // challenge has ended, or ctx is done, with how the challenge stands then. It
-// asks the store once a second, since another process may have made the
+// asks the store twice a second, since another process may have made the
 // change, and OneLogin never.
 func (e *Engine) Wait(ctx context.Context, d Demand, cookieValue string, seen uint64) (Result, error) {
 	key := challengeKey(d)

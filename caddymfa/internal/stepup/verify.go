@@ -76,7 +76,10 @@ func (e *Engine) verify(ctx context.Context, d Demand, cookieValue, code string,
 	if !ok {
 		return e.show(ctx, d, c, MalformedCode), nil
 	}
-	mac := e.codeMAC(c.UserID, code)
+	mac, err := e.codeMAC(ctx, c.UserID, code)
+	if err != nil {
+		return Result{}, err
+	}
 	s := submission{
 		demand: d, cookieValue: cookieValue, key: challengeKey(d), challenge: c, code: code,
 		attempt: session.NewKey(session.KindAttempt, string(d.Nonce[:]), c.Activation, mac),
