@@ -13,7 +13,7 @@ import (
 // Listed is a session as lists and the admin API show it.
 type Listed struct {
 	// Handle names the session to people and programs and cannot be used as
-	// one: it is the sum of its key, in 64 hexadecimal digits.
+	// one: it is the sum of its key, in 64 hexadecimal digits. See [Handle].
 	Handle string
 
 	// Session is zero where the store holds something that this version
@@ -132,7 +132,7 @@ func (x *Sessions) Find(ctx context.Context, handle string) (Listed, bool, error
 // read returns a record as lists show it, and whether it could be read.
 func read(key Key, record Record) (Listed, bool) {
 	s, err := decode(record.Value)
-	return Listed{Handle: handleOf(key), Session: s, Expires: record.Expires}, err == nil
+	return Listed{Handle: Handle(key), Session: s, Expires: record.Expires}, err == nil
 }
 
 // older orders sessions by age, and those of one moment always alike.
@@ -143,13 +143,14 @@ func older(a, b Listed) int {
 	return strings.Compare(a.Handle, b.Handle)
 }
 
-func handleOf(key Key) string { return hex.EncodeToString(key.Sum[:]) }
+// Handle returns the handle of the session of key.
+func Handle(key Key) string { return hex.EncodeToString(key.Sum[:]) }
 
-// keyOf returns the key that a handle stands for. Only the spelling of
-// handleOf is a handle.
+// keyOf returns the key that a handle stands for. Only what Handle
+// spells is one.
 func keyOf(handle string) (Key, bool) {
 	sum, err := hex.DecodeString(handle)
 	key := Key{Kind: KindSession}
 	copy(key.Sum[:], sum)
-	return key, err == nil && handleOf(key) == handle
+	return key, err == nil && Handle(key) == handle
 }
