@@ -144,6 +144,8 @@ func older(a, b Listed) int {
 }
 
 // Handle returns the handle of the session of key.
+// Handle names the session of key: the sum of the key, in 64 hexadecimal
+// digits. No cookie value can be made from it.
 func Handle(key Key) string { return hex.EncodeToString(key.Sum[:]) }
 
 // keyOf returns the key that a handle stands for. Only what Handle
