@@ -143,7 +143,6 @@ func older(a, b Listed) int {
 	return strings.Compare(a.Handle, b.Handle)
 }
 
-// Handle returns the handle of the session of key.
 // Handle names the session of key: the sum of the key, in 64 hexadecimal
 // digits. No cookie value can be made from it.
 func Handle(key Key) string { return hex.EncodeToString(key.Sum[:]) }
