@@ -60,3 +60,16 @@ func TestOnlyNamedKindsAreValid(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionKeyIsTheKeyOfACookieValueAlone(t *testing.T) {
+	_, store, s, cookieValue := open(t)
+	key, ok := session.SessionKey(s.Site, cookieValue)
+	if _, found, err := store.Load(t.Context(), key); !ok || !found || err != nil {
+		t.Errorf("SessionKey = %v, %v; Load = %v, %v, want the session's", key, ok, found, err)
+	}
+	for _, value := range malformed(cookieValue) {
+		if key, ok := session.SessionKey(s.Site, value); ok || key != (session.Key{}) {
+			t.Errorf("SessionKey(%q) = %v, %v, want none", value, key, ok)
+		}
+	}
+}
