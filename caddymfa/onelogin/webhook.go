@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -78,6 +79,10 @@ func RevokingEvents() []int {
 		553, // user locked by the API
 	}
 }
+
+// EndsSessions reports whether the event is one of [RevokingEvents]. Whether it
+// names a user is another question.
+func (e Event) EndsSessions() bool { return slices.Contains(RevokingEvents(), e.Type) }
 
 // ParseEvents reads what OneLogin's event webhook posts, in both of its formats:
 // a JSON array of events, or pairs of lines, of which the first announces the

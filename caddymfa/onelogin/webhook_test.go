@@ -160,9 +160,12 @@ func TestRevokingEventsAreDocumented(t *testing.T) {
 		t.Errorf("RevokingEvents = %v, the document has %v", got, documented)
 	}
 	for _, harmless := range []int{5, 6, 7, 8, 12, 16, 22, 516, 527, 528, 532} {
-		if slices.Contains(onelogin.RevokingEvents(), harmless) {
-			t.Errorf("RevokingEvents holds %d", harmless)
+		if (onelogin.Event{Type: harmless}).EndsSessions() {
+			t.Errorf("EndsSessions for %d = true", harmless)
 		}
+	}
+	if !(onelogin.Event{Type: 19}).EndsSessions() {
+		t.Error("EndsSessions for a lock = false")
 	}
 }
 
