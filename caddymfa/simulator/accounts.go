@@ -10,9 +10,10 @@ import (
 
 // OneLogin's numbers of a user's status that something here sets.
 const (
-	statusActive    = 1
-	statusSuspended = 2
-	statusLocked    = 3
+	statusUnactivated = 0
+	statusActive      = 1
+	statusSuspended   = 2
+	statusLocked      = 3
 )
 
 // calleeV1 is callee in the words of version 1.
@@ -68,7 +69,8 @@ func (s *Simulator) updateUser(c *call) reply {
 // setStatus changes the status of p, with the event for it.
 func (s *Simulator) setStatus(c *call, p *person, status int) {
 	kind, known := map[int]int{
-		statusActive: eventUnlocked, statusSuspended: eventSuspendedByAPI, statusLocked: eventLockedByAPI,
+		statusUnactivated: eventDeactivated, statusActive: eventUnlocked,
+		statusSuspended: eventSuspendedByAPI, statusLocked: eventLockedByAPI,
 	}[status]
 	if known && status != p.Status {
 		s.note(kind, p, s.byCaller(c))

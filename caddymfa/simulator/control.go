@@ -13,6 +13,7 @@ import (
 // for people with curl. It has no credential of its own: see Phone.
 func (s *Simulator) addControl(mux *http.ServeMux) {
 	s.addUserControl(mux)
+	s.addWebhookControl(mux)
 	mux.HandleFunc("POST /_sim/risk", s.controlRisk)
 	mux.HandleFunc("GET /_sim/events", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Events()) })
 	mux.HandleFunc("GET /_sim/requests", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Requests()) })

@@ -46,16 +46,18 @@ func (s *Simulator) removeDevice(c *call) reply {
 	if p == nil {
 		return failure
 	}
-	if !s.remove(p, deviceRef(c.values["device"]), c) {
+	if !s.remove(p, deviceRef(c.values["device"]), s.byCaller(c)) {
 		return notFound()
 	}
 	return reply{status: http.StatusNoContent}
 }
 
-// remove takes a device away from p, and ends what is pending with it.
-func (s *Simulator) remove(p *person, ref deviceRef, c *call) bool {
+// remove takes a device away from p, and ends what is pending with it. by says
+// in the event who did it.
+func (s *Simulator) remove(p *person, ref deviceRef, by func(*Event)) bool {
+	now := s.now()
 	d, ok := p.device(ref)
-	if temporary := p.temporaryCode(ref, c.now); temporary != nil {
+	if temporary := p.temporaryCode(ref, now); temporary != nil {
 		d, ok = temporary.device(), true
 		temporary.used = true
 	}
@@ -65,10 +67,10 @@ func (s *Simulator) remove(p *person, ref deviceRef, c *call) bool {
 	p.Devices = slices.DeleteFunc(p.Devices, func(other Device) bool { return other.ref() == ref })
 	for _, v := range s.verifications {
 		if v.userID == p.ID && v.device.ref() == ref && v.status == pending {
-			v.expiresAt = c.now
+			v.expiresAt = now
 		}
 	}
-	s.note(eventFactorRemoved, p, func(e *Event) { e.setDevice(d); e.ClientID = s.callerID(c) })
+	s.note(eventFactorRemoved, p, func(e *Event) { e.setDevice(d); by(e) })
 	return true
 }
 

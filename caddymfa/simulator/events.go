@@ -12,22 +12,28 @@ import (
 // OneLogin's numbers of what can happen, as far as something here does. No
 // source gives one for temporary codes, so that one is invented.
 const (
-	eventLoggedIn       = 5
-	eventLoginFailed    = 6
-	eventLoggedOut      = 7
-	eventUnlocked       = 12
-	eventUserCreated    = 13
-	eventLocked         = 19
-	eventFactorEnrolled = 22
-	eventFactorRemoved  = 24
-	eventSessionToken   = 515
-	eventLoggedOutByAPI = 516
-	eventSessionRefused = 522
-	eventFactorFailed   = 527
-	eventFactorVerified = 528
-	eventLockedByAPI    = 531
-	eventSuspendedByAPI = 551
-	eventTemporaryCode  = 900001
+	eventLoggedIn        = 5
+	eventLoginFailed     = 6
+	eventLoggedOut       = 7
+	eventPasswordChanged = 11
+	eventUnlocked        = 12
+	eventUserCreated     = 13
+	eventDeactivated     = 15
+	eventActivated       = 16
+	eventDeleted         = 17
+	eventLocked          = 19
+	eventSuspended       = 21
+	eventFactorEnrolled  = 22
+	eventFactorRemoved   = 24
+	eventReactivated     = 32
+	eventSessionToken    = 515
+	eventLoggedOutByAPI  = 516
+	eventSessionRefused  = 522
+	eventFactorFailed    = 527
+	eventFactorVerified  = 528
+	eventLockedByAPI     = 531
+	eventSuspendedByAPI  = 551
+	eventTemporaryCode   = 900001
 )
 
 // eventTypes names them, in order.
@@ -36,11 +42,17 @@ func eventTypes() []eventType {
 		{eventLoggedIn, "USER_LOGGED_INTO_ONELOGIN", "logged in to OneLogin"},
 		{eventLoginFailed, "USER_FAILED_ONELOGIN_LOGIN", "failed to log in to OneLogin"},
 		{eventLoggedOut, "USER_LOGGED_OUT_OF_ONELOGIN", "logged out of OneLogin"},
+		{eventPasswordChanged, "USER_CHANGED_PASSWORD", "password changed"},
 		{eventUnlocked, "USER_UNLOCKED", "user unlocked"},
 		{eventUserCreated, "USER_CREATED", "user created"},
+		{eventDeactivated, "USER_DEACTIVATED", "user deactivated"},
+		{eventActivated, "USER_ACTIVATED", "user activated"},
+		{eventDeleted, "USER_DELETED", "user deleted"},
 		{eventLocked, "USER_LOCKED", "user locked"},
+		{eventSuspended, "USER_SUSPENDED", "user suspended"},
 		{eventFactorEnrolled, "USER_REGISTERED_OTP_DEVICE", "OTP device registered"},
 		{eventFactorRemoved, "USER_DEREGISTERED_OTP_DEVICE", "OTP device deregistered"},
+		{eventReactivated, "USER_REACTIVATED", "user reactivated"},
 		{eventSessionToken, "API_SESSION_LOGIN_TOKEN", "session login token issued by the API"},
 		{eventLoggedOutByAPI, "API_USER_LOGGED_OUT", "user logged out by the API"},
 		{eventSessionRefused, "API_SESSION_LOGIN_TOKEN_FAILED", "session login token refused by the API"},
@@ -75,9 +87,10 @@ type Event struct {
 	AppID       *int64  `json:"app_id"`
 	PolicyID    *int64  `json:"policy_id"`
 	Resolution  *string `json:"resolution"`
-	ClientID    string  `json:"client_id"` // of the credential; empty: the person acted
+	ClientID    string  `json:"client_id"` // of the credential; empty: a person acted
 
-	at time.Time
+	at             time.Time
+	uuid, fullName string // which only webhooks tell
 }
 
 func (e *Event) setDevice(d Device) { e.DeviceID, e.DeviceName = new(string(d.ref())), &d.Name }
@@ -97,12 +110,14 @@ func (s *Simulator) note(kind int, p *person, details func(*Event)) {
 	now := s.now()
 	e := Event{
 		ID: s.lastEventID, CreatedAt: now.UTC().Format(wireMilliseconds), AccountID: accountID,
-		UserID: p.ID, UserName: p.Username, EventTypeID: kind, at: now,
+		UserID: p.ID, UserName: p.Username, EventTypeID: kind,
+		at: now, uuid: newUUID(), fullName: p.displayName() + " " + lastName,
 	}
 	if details != nil {
 		details(&e)
 	}
 	s.events = appendBounded(s.events, e)
+	s.broadcast(e)
 }
 
 // Events returns the last thousand events, oldest first.

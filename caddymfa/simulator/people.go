@@ -103,16 +103,6 @@ func (s *Simulator) add(u User) *person {
 	return p
 }
 
-// SetStatus sets OneLogin's status and state of a user, exactly as given.
-// An unknown username changes nothing.
-func (s *Simulator) SetStatus(username string, status, state int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.person(username); p != nil {
-		p.Status, p.State = status, state
-	}
-}
-
 // Users returns everybody in the order in which they were added.
 func (s *Simulator) Users() []User {
 	s.mu.Lock()

@@ -8,12 +8,17 @@ import (
 	"strconv"
 )
 
-// newVerificationID returns a random UUID (RFC 9562, version 4), or a number
-// that fits an int32 where a switch asks for that.
+// newVerificationID returns a UUID, or a number that fits an int32 where a
+// switch asks for that.
 func newVerificationID(w Switches) string {
 	if w.NumericVerificationIDs {
 		return strconv.FormatInt(1_000_000+randomBelow(1_000_000_000), 10)
 	}
+	return newUUID()
+}
+
+// newUUID returns a random UUID (RFC 9562, version 4).
+func newUUID() string {
 	b := randomBytes(16)
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80

@@ -45,6 +45,7 @@ const (
 	OpV1MFAToken  = "v1_mfa_token" // POST .../mfa_token
 	OpSession     = "session"      // POST or OPTIONS /session_via_api_token, by a browser
 	OpPortal      = "portal"       // the login page and the portal, by a browser
+	OpWebhook     = "webhook"      // POST to the webhook's receiver, by the simulator
 	OpUnknown     = "unknown"      // anything else
 )
 
@@ -138,7 +139,7 @@ func webEndpoints() []endpoint {
 	}
 }
 
-// allOps returns every kind of call once.
+// allOps returns every kind of call once, and the one that the simulator makes.
 func allOps() []string {
 	var ops []string
 	for _, e := range endpoints() {
@@ -146,7 +147,7 @@ func allOps() []string {
 			ops = append(ops, e.op)
 		}
 	}
-	return append(ops, OpUnknown)
+	return append(ops, OpWebhook, OpUnknown)
 }
 
 // route finds the endpoint of c. One slash at the end is ignored, as the

@@ -23,7 +23,8 @@ type Options struct {
 }
 
 // Simulator is one simulated OneLogin account. All methods are safe for
-// concurrent use. It starts no goroutine and needs no closing.
+// concurrent use. It needs no closing, and starts no goroutine but those of
+// [Simulator.SetWebhook].
 type Simulator struct {
 	credentials []Credential // fixed after New
 	endpoints   []endpoint   // fixed after New
@@ -43,6 +44,11 @@ type Simulator struct {
 	lastID        int64
 	lastEventID   int64
 	quota         quota
+
+	webhook    Webhook
+	outbox     []Event // what the webhook has still to tell, oldest first
+	delivering bool    // a goroutine is about to empty the outbox
+	deliveries []Delivery
 
 	logins        []*login                  // oldest first
 	sessionTokens map[string]sessionToken   // by value
@@ -114,13 +120,15 @@ func (s *Simulator) Now() time.Time {
 
 // Reset forgets what is pending (verifications, registrations, logins, session
 // tokens, portal sessions) and what was recorded (messages, history, events,
-// counts, the hour's calls). Users with their devices and temporary codes,
-// access tokens, risk scores, switches and the clock stay as they are.
+// counts, the hour's calls, what a webhook has told or had still to tell). Users
+// with their devices and temporary codes, access tokens, risk scores, the
+// webhook, switches and the clock stay as they are.
 func (s *Simulator) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.verifications, s.sent, s.history = nil, nil, nil
 	s.events, s.logins, s.quota = nil, nil, quota{}
+	s.outbox, s.deliveries = nil, nil
 	clear(s.sessionTokens)
 	clear(s.portal)
 	s.calls = map[string]int{}

@@ -129,4 +129,11 @@ type Switches struct {
 	// NodeSmartMFAAlias takes Smart MFA's verify under /api/2/verify too, where
 	// OneLogin's Node SDK sends it.
 	NodeSmartMFAAlias bool `json:"node_smart_mfa_alias,omitempty"`
+
+	// WebhookDuplicates posts everything twice.
+	WebhookDuplicates bool `json:"webhook_duplicates,omitempty"`
+	// WebhookReversed posts the newest of what waits first.
+	WebhookReversed bool `json:"webhook_reversed,omitempty"`
+	// WebhookIDsAsText posts event_type_id, user_id and otp_device_id as text.
+	WebhookIDsAsText bool `json:"webhook_ids_as_text,omitempty"`
 }

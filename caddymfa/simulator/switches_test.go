@@ -170,7 +170,8 @@ func TestSwitchChangesTheAnswer(t *testing.T) {
 func shownElsewhere() []string {
 	return []string{"times", "numeric_verification_ids", "verification_id_mismatch", "activate_status", "alphanumeric_codes",
 		"token_wrapped", "token_no_refresh_field", "token_created_at_skew", "token_killed_by_other_client", "slow", "truncate_body",
-		"enrol_status", "mfa_token_status", "temporary_code", "mfs_alias", "quota", "login_without_mfa", "lock_after"}
+		"enrol_status", "mfa_token_status", "temporary_code", "mfs_alias", "quota", "login_without_mfa", "lock_after",
+		"webhook_duplicates", "webhook_reversed", "webhook_ids_as_text"}
 }
 
 func TestEverySwitchIsShown(t *testing.T) {

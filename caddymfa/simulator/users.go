@@ -60,7 +60,7 @@ func (p *person) row(c *call) userRow {
 	created := p.created.UTC().Format(wireMilliseconds)
 	row := userRow{
 		ID: p.ID, Username: p.Username, Email: p.Email,
-		FirstName: p.displayName(), LastName: "Example",
+		FirstName: p.displayName(), LastName: lastName,
 		Status: p.Status, State: p.State, InvalidLoginAttempts: p.wrongPasswords,
 		ActivatedAt: created, CreatedAt: created, UpdatedAt: created, LastLogin: created, PasswordChangedAt: created,
 	}
@@ -78,6 +78,9 @@ func (p *person) row(c *call) userRow {
 	}
 	return row
 }
+
+// lastName is everybody's.
+const lastName = "Example"
 
 // displayName is the username with a capital letter.
 func (p *person) displayName() string {

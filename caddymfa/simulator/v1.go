@@ -161,7 +161,7 @@ func (s *Simulator) removeDeviceV1(c *call) reply {
 	if p == nil {
 		return failure
 	}
-	if !s.remove(p, deviceRef(c.values["device"]), c) {
+	if !s.remove(p, deviceRef(c.values["device"]), s.byCaller(c)) {
 		return errorA(http.StatusBadRequest, messageNoFactor)
 	}
 	return reply{status: http.StatusOK, body: struct{}{}}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"reflect"
@@ -65,10 +67,19 @@ func TestDocumentedCallsWork(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, []string{"-api", "127.0.0.1:0", "-phone", "127.0.0.1:0"}, write, io.Discard) }()
 	addresses := announced(t, read)
-	commands := strings.NewReplacer("http://127.0.0.1:8090", addresses[0], "http://127.0.0.1:8091", addresses[1]).Replace(script.String())
+	posted := make(chan string, 10)
+	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		posted <- r.Header.Get("Authorization") + " " + string(body)
+	}))
+	defer gateway.Close()
+	commands := strings.NewReplacer("http://127.0.0.1:8090", addresses[0], "http://127.0.0.1:8091", addresses[1],
+		"http://127.0.0.1:8080", gateway.URL).Replace(script.String())
 	printed, err := exec.CommandContext(ctx, "sh", "-e", "-c", commands).CombinedOutput()
 	if err != nil || !strings.Contains(string(printed), `"status":"accepted"`) {
 		t.Errorf("the documented calls ended with %v and printed\n%s", err, printed)
+	} else if event := <-posted; !strings.HasPrefix(event, "Bearer a-long-random-value [{") || !strings.Contains(event, `"event_type_id":19`) {
+		t.Errorf("the documented webhook posted %s", event)
 	}
 	stop()
 	if err := <-ended; err != nil {
