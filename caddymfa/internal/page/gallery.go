@@ -1,7 +1,10 @@
 package page
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -16,7 +19,7 @@ type Sample struct {
 // Gallery returns a sample of every kind of page and of every problem, in
 // English, for tests and for looking at.
 func Gallery() []Sample {
-	return slices.Concat(steps(), waits(), signIn(), enrolment(), outcomes(), problems())
+	return slices.Concat(steps(), waits(), signIn(), enrolment(), sessions(), outcomes(), problems())
 }
 
 // base is what all samples share.
@@ -33,6 +36,9 @@ func base(kind Kind) Page {
 	}
 	return p
 }
+
+// shownAt is when the samples are shown.
+func shownAt() time.Time { return time.Date(2026, 7, 29, 14, 5, 0, 0, time.UTC) }
 
 func factors() []Factor {
 	return []Factor{
@@ -58,7 +64,7 @@ func push() Page {
 	p.AcceptsCode = true
 	p.Events, p.StillURL = "/.mfa/status?challenge=c2FtcGxl", p.Self+"&still=1"
 	p.ExpiresIn, p.ResendIn = 2*time.Minute, 30*time.Second
-	p.SentAt = time.Date(2026, 7, 29, 14, 5, 0, 0, time.UTC)
+	p.SentAt = shownAt()
 	return p
 }
 
@@ -157,6 +163,43 @@ func enrolment() []Sample {
 	}
 }
 
+// session is one that was proved that long ago.
+func session(site, browser, factor string, ago time.Duration) SessionItem {
+	now := shownAt()
+	return SessionItem{
+		Handle: fmt.Sprintf("%x", sha256.Sum256([]byte(site+browser+ago.String()))),
+		Site:   site, Browser: browser, Factor: Factor{Kind: factor},
+		Proved: now.Add(-ago), Seen: now.Add(-ago / 4), Ends: now.Add(8*time.Hour - ago),
+	}
+}
+
+// sessions are the pages that list where somebody is verified.
+func sessions() []Sample {
+	list := base(Sessions)
+	list.Self, list.Now = "/.mfa/sessions", shownAt()
+	only, none, many, ended, unknown := list, list, list, list, list
+	list.Sessions = []SessionItem{
+		session("app.example.com", "Firefox on Linux", "protect", 5*time.Minute),
+		session("wiki.example.com", "Firefox on Linux", "sms", 3*time.Hour),
+		session("app.example.com", "", "totp", 7*time.Hour+50*time.Minute),
+		session("a-very-long-name-that-somebody-gave-to-a-site.departments.example.com",
+			"SomeBrowserWithAVeryLongNameWithoutSpaces on SomeLongSystem", "yubikey", 0),
+	}
+	list.Sessions[0].Current = true
+	only.Sessions = list.Sessions[:1]
+	ended.Sessions, ended.Ended = list.Sessions[:2], list.Sessions[2]
+	for i := range 62 {
+		many.Sessions = append(many.Sessions, session("reports.example.com", "Chrome on Windows", "totp", time.Duration(7*i)*time.Minute))
+	}
+	many.Sessions[2].Current = true
+	many.CSRF = strings.Repeat(many.CSRF, 80) // as long as a sealed one
+	unknown.Error = SessionsUnknown
+	return []Sample{
+		{"sessions", list}, {"sessions-only", only}, {"sessions-ended", ended}, {"sessions-many", many},
+		{"sessions-none", none}, {"sessions-unknown", unknown},
+	}
+}
+
 // outcomes are the pages on which nothing can be verified, or all is done.
 func outcomes() []Sample {
 	var samples []Sample
@@ -170,7 +213,7 @@ func outcomes() []Sample {
 			p.RetryAfter = 14*time.Minute + 40*time.Second
 		case Verified:
 			p.Current = factors()[0]
-			p.VerifiedAt = time.Date(2026, 7, 29, 14, 5, 0, 0, time.UTC)
+			p.VerifiedAt = shownAt()
 			p.VerifiedUntil = p.VerifiedAt.Add(p.LastsFor)
 		case NoDevice:
 			p.NotOffered = []string{"YubiKey", "Security questions"}
@@ -185,7 +228,7 @@ func outcomes() []Sample {
 // problems are the pages that say what was wrong with the last step.
 func problems() []Sample {
 	var samples []Sample
-	for problem := EmptyCode; problem <= RegistrationExpired; problem++ {
+	for problem := EmptyCode; problem <= SessionsUnknown; problem++ {
 		p := after(problem)
 		p.Error, p.RetryAfter = problem, 15*time.Minute
 		if problem == WrongCode {
@@ -211,6 +254,8 @@ func after(problem Problem) Page {
 	case problem == EmptyPassword, problem == WrongPassword:
 		p = base(Password)
 		p.User, p.Typed = "", "alice@example.com"
+	case problem == SessionsUnknown:
+		p = sessions()[0].Page
 	default:
 		p = base(Choose)
 		p.Factors = factors()

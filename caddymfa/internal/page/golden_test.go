@@ -18,7 +18,7 @@ var inlined = regexp.MustCompile(`(?s)(<style>|<script>).*?(</style>|</script>)`
 func TestGoldenPages(t *testing.T) {
 	for _, name := range []string{
 		"choose", "error.wrong_code", "push", "unavailable", "verified",
-		"continue", "enroll-scan", "error.wrong_password", "mail-blind", "voice",
+		"continue", "enroll-scan", "error.wrong_password", "mail-blind", "voice", "sessions",
 	} {
 		p := sample(t, name)
 		if name == "push" {

@@ -36,6 +36,8 @@ func lookOf(k Kind) (look, bool) {
 		return look{"enroll_code", "code", "shield", "plain", ""}, true
 	case EnrollWait:
 		return look{"enroll_wait", "wait", "protect", "plain", ""}, true
+	case Sessions:
+		return look{"sessions", "sessions", "browser", "plain", ""}, true
 	case Continue:
 		return look{"continue", "continue", "check", "good", ""}, true
 	case Denied:
@@ -113,6 +115,8 @@ func (p Problem) key() string {
 		return "error.enrol_failed"
 	case RegistrationExpired:
 		return "error.registration_expired"
+	case SessionsUnknown:
+		return "error.sessions_unknown"
 	}
 	return "error.unknown"
 }

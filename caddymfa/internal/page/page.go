@@ -19,6 +19,8 @@
 //	name             user: as it was typed
 //	login            user and password: as they were typed
 //	cancel, logout   nothing more
+//	sessions/end     session: the [SessionItem.Handle] that was chosen, or
+//	                 all: 1
 //
 // The one exception is the form of [Continue]: it goes to OneLogin, and so
 // carries session_token alone and none of our own fields.
@@ -83,6 +85,9 @@ const (
 	// EnrollWait waits, as a [Push] does, until the factor that is being set
 	// up is confirmed on the device itself. [200]
 	EnrollWait
+	// Sessions lists where the person is verified, and lets them sign out of
+	// one or of all. [200, or 503 with an Error]
+	Sessions
 	// Continue hands the browser over to OneLogin, which signs it in there
 	// too. It needs [PolicyWithForm] in place of [Policy]. [200]
 	Continue
@@ -166,6 +171,9 @@ const (
 	EnrolFailed
 	// RegistrationExpired: setting the factor up took too long.
 	RegistrationExpired
+	// SessionsUnknown: the list of sessions may be incomplete or out of date,
+	// because it could not be read or changed.
+	SessionsUnknown
 )
 
 // Brand is how the operator presents the pages. The zero value is fine.
@@ -289,6 +297,15 @@ type Page struct {
 
 	VerifiedAt    time.Time // [Verified]: when
 	VerifiedUntil time.Time // [Verified]: until when; zero = not said
+
+	// Sessions are those of the person, shown in this order. The first 50 are
+	// shown, the others counted. Of more than 20 the factors are left out.
+	Sessions []SessionItem
+	// Ended is the session that was signed out of just now; zero = none.
+	Ended SessionItem
+	// Now is what the times of sessions are told from; zero = they are not
+	// told.
+	Now time.Time
 
 	// Alternatives is the visible language switch, in the order shown.
 	Alternatives []Alternative

@@ -54,10 +54,10 @@
     setTimeout(reload, expires + 1000);
   }
 
-  // Times in the reader's own time zone.
+  // Times in the reader's own time zone. In a list they are told in words.
   document.querySelectorAll("time").forEach(function (time) {
     try {
-      time.textContent = new Date(time.dateTime).toLocaleString(
+      time[time.closest("li") ? "title" : "textContent"] = new Date(time.dateTime).toLocaleString(
         document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
     } catch (e) { /* the time in UTC stays */ }
   });

@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,7 +93,7 @@ func inside(address string) bool {
 func TestEveryFormIsPostedWithItsSecrets(t *testing.T) {
 	endpoints := map[string]bool{
 		"/.mfa/start": true, "/.mfa/verify": true, "/.mfa/cancel": true, "/.mfa/logout": true,
-		"/.mfa/name": true, "/.mfa/login": true, "/.mfa/enroll": true, "/.mfa/confirm": true,
+		"/.mfa/name": true, "/.mfa/login": true, "/.mfa/enroll": true, "/.mfa/confirm": true, "/.mfa/sessions/end": true,
 	}
 	each(t, func(t *testing.T, p page.Page) {
 		ours := func(n *html.Node) bool { return n.Data == "form" && !has(n, "data-onward") }
@@ -103,8 +104,12 @@ func TestEveryFormIsPostedWithItsSecrets(t *testing.T) {
 			if got := attr(only(t, form, with("name", "csrf")), "value"); got != p.CSRF {
 				t.Errorf("csrf = %q, want %q", got, p.CSRF)
 			}
-			if text(only(t, form, tag("button"))) == "" {
-				t.Errorf("form %v: its button says nothing", form.Attr)
+			buttons := find(form, tag("button"))
+			if len(buttons) != 1 && attr(form, "action") != "/.mfa/sessions/end" {
+				t.Errorf("form %v: %d buttons, want one", form.Attr, len(buttons))
+			}
+			if slices.ContainsFunc(buttons, func(n *html.Node) bool { return text(n) == "" }) {
+				t.Errorf("form %v: a button says nothing", form.Attr)
 			}
 			if within(form, tag("form")) {
 				t.Error("a form inside a form")
@@ -194,7 +199,7 @@ func TestGalleryShowsEveryKindAndProblem(t *testing.T) {
 			t.Errorf("no sample of kind %d", kind)
 		}
 	}
-	for problem := page.None; problem <= page.RegistrationExpired; problem++ {
+	for problem := page.None; problem <= page.SessionsUnknown; problem++ {
 		if !problems[problem] {
 			t.Errorf("no sample of problem %d", problem)
 		}

@@ -21,7 +21,7 @@ var (
 )
 
 // bodies are the parsed templates, one for each file that defines a body.
-var bodies = parseBodies("choose", "code", "wait", "name", "password", "continue", "verified", "outcome")
+var bodies = parseBodies("choose", "code", "wait", "name", "password", "continue", "verified", "sessions", "outcome")
 
 // parseBodies panics on a broken template: it is embedded, so that is a
 // programmer's mistake.

@@ -89,10 +89,23 @@ func fill(p page.Page, s string) page.Page {
 	for i := range p.NotOffered {
 		p.NotOffered[i] = s
 	}
+	p.Sessions = slices.Clone(p.Sessions)
+	for i := range p.Sessions {
+		p.Sessions[i] = fillSession(p.Sessions[i], s)
+	}
+	if p.Ended.Site != "" {
+		p.Ended = fillSession(p.Ended, s)
+	}
 	if p.Current.ID != "" {
 		p.Current.Name, p.Current.Kind = s, s
 	}
 	return p
+}
+
+func fillSession(item page.SessionItem, s string) page.SessionItem {
+	item.Handle, item.Site, item.Browser = s, s, s
+	item.Factor = page.Factor{ID: s, Kind: s, Name: s}
+	return item
 }
 
 // shape lists the elements and their attributes' names, and checks values.
@@ -227,6 +240,10 @@ func TestNoPageShowsAPhoneNumberOrMailAddressOfADevice(t *testing.T) {
 		p.NotOffered = []string{"+1 (555) 123-4567", "alice@example.com"}
 		for i := range p.Factors {
 			p.Factors[i].Name = "Phone +15551234567 alice@example.com"
+		}
+		for i := range p.Sessions {
+			p.Sessions[i].Site = p.Site
+			p.Sessions[i].Factor.Name = "+1 555 123 4567 alice@example.com"
 		}
 		p.Current.Name = "+1-555-123-4567 alice@example.com"
 		said := text(dom(t, p))

@@ -71,7 +71,7 @@ func TestColoursAreReadableInBothSchemes(t *testing.T) {
 		want        float64
 	}{
 		{"text", "card", readable}, {"text", "page", readable}, {"text", "soft", readable},
-		{"text", "bad-soft", readable}, {"text", "wait-soft", readable},
+		{"text", "bad-soft", readable}, {"text", "wait-soft", readable}, {"text", "good-soft", readable},
 		{"muted", "card", readable}, {"muted", "page", readable},
 		{"accent", "card", readable}, {"strong", "card", readable}, {"strong", "soft", readable},
 		{"on-accent", "accent", readable}, {"on-accent", "strong", readable},

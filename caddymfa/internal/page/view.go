@@ -15,6 +15,7 @@ type view struct {
 	Logo   template.URL
 	Style  template.CSS
 	Script template.JS
+	Row    SessionItem // the session that the texts are about
 	texts  catalogue
 }
 
@@ -48,6 +49,7 @@ func newView(p Page, l look, texts catalogue) *view {
 // blinded is p without what only a real user could have.
 func blinded(p Page) Page {
 	p.Factors, p.NotOffered = slices.Clone(p.Factors), nil
+	p.Sessions, p.Ended = nil, SessionItem{}
 	for i := range p.Factors {
 		p.Factors[i].Name, p.Factors[i].Default = "", false
 	}
@@ -150,6 +152,8 @@ func (v *view) Tips() ([]phrase, error) {
 		about = "name"
 	case v.Kind == Password:
 		about = "password"
+	case v.Kind == Sessions:
+		about = "sessions"
 	case !v.Kind.types() && !v.Kind.waits():
 		return nil, nil
 	}

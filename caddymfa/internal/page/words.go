@@ -16,10 +16,12 @@ var (
 )
 
 // part is a piece of a sentence. Names are set apart from our own words so that
-// their writing direction cannot turn the sentence around.
+// their writing direction cannot turn the sentence around, times so that they
+// can be read exactly.
 type part struct {
-	Text string
-	Name bool
+	Text  string
+	Name  bool
+	Stamp string // the time that Text tells, for machines; "" = none
 }
 
 // phrase is a sentence of the catalogue with its values filled in.
@@ -69,9 +71,9 @@ func (v *view) say(key string, about Factor) (phrase, error) {
 func (v *view) value(name string, about Factor) part {
 	switch name {
 	case "{site}":
-		return part{v.Site, true}
+		return part{Text: v.Site, Name: true}
 	case "{user}":
-		return part{v.User, true}
+		return part{Text: v.User, Name: true}
 	case "{name}":
 		return v.nameOf(about)
 	case "{lasts}":
@@ -85,7 +87,7 @@ func (v *view) value(name string, about Factor) part {
 	case "{tries}":
 		return part{Text: v.count("tries", int64(v.TriesLeft))}
 	}
-	return part{Text: name}
+	return v.rowValue(name)
 }
 
 // nameOf falls back to a word for the kind of device. A temporary code has no
@@ -94,7 +96,7 @@ func (v *view) value(name string, about Factor) part {
 func (v *view) nameOf(f Factor) part {
 	named := f.Kind != "temporary" && !(v.Kind.enrolls() && f.sent())
 	if name := Clean(f.Name); name != "" && named {
-		return part{name, true}
+		return part{Text: name, Name: true}
 	}
 	return part{Text: v.texts["device."+f.sort()]}
 }
@@ -105,24 +107,30 @@ func (v *view) words(d time.Duration) string {
 	if d <= 0 {
 		return ""
 	}
-	n, unit, name := int64(0), time.Minute, "minutes"
-	switch {
-	case d < time.Minute:
+	unit, name := unitOf(d)
+	n := int64(d.Round(unit) / unit)
+	if unit == time.Second {
 		// Rounded up to five seconds: nobody should press too early.
-		n, unit, name = int64((d+5*time.Second-1)/(5*time.Second))*5, time.Second, "seconds"
-	case d >= 48*time.Hour:
-		unit, name = 24*time.Hour, "days"
-	case d%time.Hour == 0, d >= 2*time.Hour:
-		unit, name = time.Hour, "hours"
-	}
-	if n == 0 {
-		n = int64(d.Round(unit) / unit)
+		n = int64((d+5*time.Second-1)/(5*time.Second)) * 5
 	}
 	text := v.count("duration."+name, n)
 	if time.Duration(n)*unit == d {
 		return text
 	}
 	return strings.ReplaceAll(v.texts["duration.about"], "{duration}", text)
+}
+
+// unitOf is the unit in which people tell d, and its name in the catalogues.
+func unitOf(d time.Duration) (time.Duration, string) {
+	switch {
+	case d < time.Minute:
+		return time.Second, "seconds"
+	case d >= 48*time.Hour:
+		return 24 * time.Hour, "days"
+	case d%time.Hour == 0, d >= 2*time.Hour:
+		return time.Hour, "hours"
+	}
+	return time.Minute, "minutes"
 }
 
 // count says n things in the right grammatical number (CLDR plural rules).
