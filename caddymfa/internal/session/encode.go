@@ -110,13 +110,14 @@ func cutText(b string) (text, rest string, ok bool) {
 }
 
 // cutSize splits a length off the front of b. A second byte of 0 would be
-// another spelling of a length that fits into one.
+// another spelling of a length that fits into one. A third byte never follows:
+// no text is that long.
 func cutSize(b string) (size int, rest string, ok bool) {
 	const more = 0x80 // another byte follows
 	switch {
 	case len(b) >= 1 && b[0] < more:
 		return int(b[0]), b[1:], true
-	case len(b) >= 2 && b[1] > 0 && b[1] < more:
+	case len(b) >= 2 && b[1] > 0:
 		return int(b[0]-more) | int(b[1])<<7, b[2:], true
 	}
 	return 0, "", false

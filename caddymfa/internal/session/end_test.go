@@ -133,7 +133,7 @@ func TestEndAllGoesOnAfterFailures(t *testing.T) {
 	if asked != 100 || len(ended) != 50 || !errors.Is(err, failure) {
 		t.Fatalf("EndAll ended %d of %d, %v, want 50 of 100 and an error", len(ended), asked, err)
 	}
-	if text := err.Error(); !strings.Contains(text, "50 sessions") || len(text) > 1000 {
+	if text := err.Error(); !strings.Contains(text, "50 sessions") || len(text) > 200 {
 		t.Errorf("error %q, want the number of failures in a bearable length", text)
 	}
 	d.store.deleting = nil

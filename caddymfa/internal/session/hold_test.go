@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func TestHoldsAgreeWithAList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var sh streamShard
 		key := Key{Kind: KindSession}
-		var model []held
+		var model, released []held
 		t.Repeat(map[string]func(*rapid.T){
 			"hold": func(*rapid.T) {
 				ctx, cancel := context.WithCancelCause(context.Background())
@@ -77,7 +78,13 @@ func TestHoldsAgreeWithAList(t *testing.T) {
 				if model[i].ctx.Err() == nil {
 					t.Error("released context has not ended")
 				}
-				model = append(model[:i], model[i+1:]...)
+				released = append(released, model[i])
+				model = slices.Delete(model, i, i+1)
+			},
+			"release again": func(*rapid.T) {
+				for _, r := range released {
+					r.release()
+				}
 			},
 			"revoke all": func(t *rapid.T) {
 				sh.revokeAll()
@@ -86,7 +93,7 @@ func TestHoldsAgreeWithAList(t *testing.T) {
 						t.Error("revoked context has not ended")
 					}
 				}
-				model = nil
+				model, released = nil, append(released, model...)
 			},
 			"": func(t *rapid.T) {
 				if n, err := sh.holds(key); n != len(model) || err != nil {

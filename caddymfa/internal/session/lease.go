@@ -18,17 +18,15 @@ const (
 	releasedFor = 5 * time.Second
 )
 
-var (
-	errNoLease  = errors.New("key is not a lease's, or holder is empty")
-	errLeaseTTL = errors.New("lease must last longer than nothing")
-)
+var errNoLease = errors.New("key is not a lease's, or holder is empty")
 
 // Acquire takes the lease for ttl if it is free, or lets it last ttl from now
 // if it is holder's already, and reports whether holder has it. False: another
 // holds it.
 //
 // Key must be of [KindLease]. Holder is any text that no other process uses,
-// at best a random one. Two callers of one holder both have the lease.
+// at best a random one. Two callers of one holder both have the lease. A ttl
+// that is not positive gives it to nobody.
 //
 // Once ttl is over another may take it, even while holder still works: holder
 // renews in good time, and looks again before it does what must not be done
@@ -36,9 +34,6 @@ var (
 func Acquire(ctx context.Context, store Store, key Key, holder string, ttl time.Duration) (bool, error) {
 	if key.Kind != KindLease || holder == nobody {
 		return false, errNoLease
-	}
-	if ttl <= 0 {
-		return false, errLeaseTTL
 	}
 	for {
 		held, decided, err := tryAcquire(ctx, store, key, holder, ttl)

@@ -116,28 +116,38 @@ func (b *between) Load(ctx context.Context, key session.Key) (session.Record, bo
 
 func TestLeaseThatChangesHandsMeanwhile(t *testing.T) {
 	tests := []struct {
-		name   string
-		before func(leases)
-		change func(leases)
-		act    func(leases)
+		name          string
+		before        func(leases)
+		change        func(leases)
+		act           func(leases)
+		holder, loser string
 	}{
 		{"release of a lease that became another's", func(l leases) { l.wantAcquire("a", time.Minute, true) },
 			func(l leases) { l.release("a"); l.wantAcquire("b", time.Minute, true) },
-			func(l leases) { l.release("a") }},
+			func(l leases) { l.release("a") }, "b", "c"},
 		{"renewal of a lease that became another's", func(l leases) { l.wantAcquire("a", time.Minute, true) },
 			func(l leases) { l.release("a"); l.wantAcquire("b", time.Minute, true) },
-			func(l leases) { l.wantAcquire("a", time.Minute, false) }},
+			func(l leases) { l.wantAcquire("a", time.Minute, false) }, "b", "a"},
 		{"a free lease that another takes", func(leases) {},
 			func(l leases) { l.wantAcquire("b", time.Minute, true) },
-			func(l leases) { l.wantAcquire("a", time.Minute, false) }},
+			func(l leases) { l.wantAcquire("a", time.Minute, false) }, "b", "a"},
+		{"a free lease that the same holder takes", func(leases) {},
+			func(l leases) { l.wantAcquire("a", time.Minute, true) },
+			func(l leases) { l.wantAcquire("a", time.Minute, true) }, "a", "b"},
+		{"renewal of a lease that the same holder renews", func(l leases) { l.wantAcquire("a", time.Minute, true) },
+			func(l leases) { l.wantAcquire("a", time.Minute, true) },
+			func(l leases) { l.wantAcquire("a", time.Minute, true) }, "a", "b"},
+		{"renewal of a lease that is released", func(l leases) { l.wantAcquire("a", time.Minute, true) },
+			func(l leases) { l.release("a") },
+			func(l leases) { l.wantAcquire("a", time.Minute, true) }, "a", "b"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLeases(t)
 			tt.before(l)
 			tt.act(leases{t, &between{Store: l.store, change: func() { tt.change(l) }}})
-			l.wantAcquire("b", time.Minute, true)
-			l.wantAcquire("a", time.Minute, false)
+			l.wantAcquire(tt.loser, time.Minute, false)
+			l.wantAcquire(tt.holder, time.Minute, true)
 		})
 	}
 }

@@ -200,3 +200,60 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+func TestAnyLimitLeadsThroughTheWholeList(t *testing.T) {
+	d := crowded(t)
+	for _, limit := range []int{-1, 0, 1, 5, 6, 7} {
+		seen := make(map[string]bool)
+		for calls, cursor := 0, ""; calls == 0 || cursor != ""; calls++ {
+			page, next, err := d.List(t.Context(), session.Filter{}, cursor, limit)
+			if err != nil || calls > 6 {
+				t.Fatalf("List with limit %d, call %d: %v, want an end", limit, calls, err)
+			}
+			for _, l := range page {
+				seen[l.Handle] = true
+			}
+			cursor = next
+		}
+		if len(seen) != 6 {
+			t.Errorf("%d sessions with limit %d, want 6", len(seen), limit)
+		}
+	}
+}
+
+// Somebody's name may be their id, and so may be in both of the groups.
+func TestASessionInTwoGroupsIsListedAndEndedOnce(t *testing.T) {
+	d := newDesk(t, 0)
+	d.add("one", 1, session.Session{User: "7", UserID: "7"})
+	d.wantList(session.Filter{User: "7"}, "one")
+	if ended, err := d.EndAll(t.Context(), session.Filter{User: "7"}, time.Time{}); len(ended) != 1 || err != nil {
+		t.Errorf("EndAll = %q, %v, want one", d.told(ended), err)
+	}
+}
+
+// A group is a short hash: another user's session may be in it by chance.
+func TestASharedGroupDoesNotMixUsers(t *testing.T) {
+	d := newDesk(t, 1)
+	for i, other := range []session.Session{{User: "bob", UserID: "2"}, {User: "eve"}} {
+		d.add(other.User, 9-i, other)
+		key, _ := session.SessionKey(site, d.values[other.User])
+		record, _, _ := d.store.Load(t.Context(), key)
+		d.store.Delete(t.Context(), key)
+		d.store.Add(t.Context(), key, record.Value, record.Expires, session.UserGroup("ada"), session.UserIDGroup("1"))
+	}
+	d.wantList(session.Filter{User: "ada"}, "")
+	d.wantList(session.Filter{UserID: "1"}, "")
+	if ended, err := d.EndAll(t.Context(), session.Filter{UserID: "1"}, time.Time{}); len(ended) != 0 || err != nil {
+		t.Errorf("EndAll = %q, %v, want none", d.told(ended), err)
+	}
+	d.add("ada", 1, session.Session{User: "ada", UserID: "1"})
+	d.add("without id", 0, session.Session{User: "ada"})
+	d.wantList(session.Filter{}, "bob eve ada without id")
+}
+
+func TestUsersWithoutAnIDAreNoGroup(t *testing.T) {
+	d := crowded(t)
+	if members, err := d.store.Members(t.Context(), session.UserIDGroup("")); len(members) != 0 || err != nil {
+		t.Errorf("%d sessions in the group of no id, %v, want none", len(members), err)
+	}
+}

@@ -20,12 +20,16 @@ type quiet struct {
 	session.Store
 	mu      sync.Mutex
 	tell    func(session.Key)
+	stopped int
 	failure error
 	copies  map[session.Key]session.Record // what Load still remembers
 	loads   atomic.Int64
 }
 
-func (q *quiet) Watch(told func(session.Key)) func() { q.tell = told; return func() {} }
+func (q *quiet) Watch(told func(session.Key)) func() {
+	q.tell = told
+	return func() { q.stopped++ }
+}
 
 func (q *quiet) fail(err error) {
 	q.mu.Lock()
@@ -155,7 +159,7 @@ func TestStreamsOutliveAShortFailure(t *testing.T) {
 	})
 }
 
-func TestCloseWaitsForALookWithoutPatience(t *testing.T) {
+func TestCloseStopsWatchingAndALook(t *testing.T) {
 	missing(t, func(s stage, q *quiet) {
 		s.add("a")
 		_, release := s.hold("a", time.Time{})
@@ -167,6 +171,10 @@ func TestCloseWaitsForALookWithoutPatience(t *testing.T) {
 		s.streams.Close()
 		if d := time.Since(start); d != 0 {
 			t.Errorf("Close took %v, want no wait", d)
+		}
+		s.streams.Close()
+		if q.stopped != 1 {
+			t.Errorf("the store was told %d times to tell no more, want once", q.stopped)
 		}
 	})
 }

@@ -111,7 +111,6 @@ func (s *Streams) watch(ctx context.Context) {
 		case <-s.missed:
 			again = time.After(copiesLast)
 		case <-again:
-			again = nil
 		}
 		s.lookAgain(ctx)
 	}
@@ -130,20 +129,19 @@ func (s *Streams) lookAgain(ctx context.Context) {
 func (s *Streams) lookAt(ctx context.Context, sh *streamShard) {
 	for _, key := range sh.keys() {
 		found, err := s.load(ctx, key)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil: // then the others could not be loaded either
+		if err != nil { // then the others could not be loaded either
 			sh.revokeAll()
 			return
-		case !found:
+		}
+		if !found {
 			sh.revoke(key)
 		}
 	}
 }
 
 // load tells whether there is such a session. Its error means that the store
-// could not tell for as long as we have patience.
+// could not tell for as long as we have patience, or that ctx is done, which
+// ends everything as well.
 func (s *Streams) load(ctx context.Context, key Key) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -88,7 +88,7 @@ func TestHoldEndsAtItsEnd(t *testing.T) {
 		minute := time.Now().UTC().Add(time.Minute)
 		late, releaseLate := s.hold("late", minute.Add(time.Minute))
 		early, releaseEarly := s.hold("early", minute)
-		never, releaseNever := s.hold("never", time.Time{})
+		never, releaseNever := s.hold("early", time.Time{})
 		defer releaseLate()
 		defer releaseEarly()
 		defer releaseNever()
@@ -107,23 +107,24 @@ func TestHoldEndsAtItsEnd(t *testing.T) {
 // Ends that fall to one timer must not be lost when what set it is released.
 func TestEndsComeHoweverHoldsAreReleased(t *testing.T) {
 	onStage(t, func(s stage) {
+		begun := time.Now()
 		var helds [20]context.Context
 		for i := range helds { // all of one session, so all in one shard
-			ctx, release := s.hold("a", time.Now().Add(time.Duration(20-i)*time.Minute))
-			helds[i] = ctx
-			if i%3 == 0 {
+			minute := 7 * i % len(helds) // neither rising nor falling
+			ctx, release := s.hold("a", time.Now().Add(time.Duration(minute+1)*time.Minute))
+			helds[minute] = ctx
+			if minute%3 == 0 {
 				release()
 			}
 		}
-		for minute := range helds {
-			i := 19 - minute
-			if i%3 != 0 {
-				s.wantEnded("early", helds[i], nil)
+		for minute, held := range helds {
+			if minute%3 == 0 {
+				continue
 			}
-			time.Sleep(time.Minute)
-			if i%3 != 0 {
-				s.wantEnded("hold "+strconv.Itoa(i), helds[i], session.ErrEnded)
-			}
+			time.Sleep(time.Until(begun.Add(time.Duration(minute+1)*time.Minute - 1)))
+			s.wantEnded("just before the end", held, nil)
+			time.Sleep(1)
+			s.wantEnded("end of minute "+strconv.Itoa(minute), held, session.ErrEnded)
 		}
 	})
 }
@@ -132,7 +133,9 @@ func TestHoldAfterTheEndHasEnded(t *testing.T) {
 	onStage(t, func(s stage) {
 		for name, end := range map[string]time.Time{"now": time.Now(), "before": time.Now().Add(-time.Hour)} {
 			held, release := s.hold(name, end)
-			s.wantEnded(name, held, session.ErrEnded)
+			if cause := context.Cause(held); cause != session.ErrEnded { // at once: no Wait
+				t.Errorf("%s: cause %v, want ErrEnded", name, cause)
+			}
 			release()
 		}
 	})
