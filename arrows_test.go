@@ -40,6 +40,8 @@ func rooms() []room {
 		seal     = "caddymfa/internal/seal"
 		form     = "caddymfa/internal/form"
 		session  = "caddymfa/internal/session"
+		vault    = "caddymfa/internal/session/vault"
+		journal  = "caddymfa/internal/session/journal"
 		memory   = "caddymfa/internal/session/memory"
 		suite    = "caddymfa/internal/session/sessiontest"
 		stepup   = "caddymfa/internal/stepup"
@@ -60,19 +62,23 @@ func rooms() []room {
 
 		{1, session, nil, nil},
 
-		{2, memory, []string{session}, []string{"github.com/patrickmn/go-cache"}},
+		{2, vault, []string{session}, []string{"golang.org/x/crypto/chacha20poly1305"}},
 		{2, suite, []string{session}, nil},
 		{2, stepup, []string{onelogin, policy, session}, nil},
 
-		{3, handler,
-			[]string{onelogin, policy, page, identity, seal, form, session, memory, stepup},
+		{3, journal, []string{session, vault}, []string{"go.etcd.io/bbolt"}},
+
+		{4, memory, []string{session, journal}, []string{"github.com/patrickmn/go-cache"}},
+
+		{5, handler,
+			[]string{onelogin, policy, page, identity, seal, form, session, vault, journal, memory, stepup},
 			[]string{caddy, certmagic, "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/cobra"}},
 
-		{4, "", []string{handler}, nil},
-		{4, "cmd/caddy", []string{handler}, []string{caddy}},
-		{4, "cmd/demo", []string{handler, simulator, legacyApp}, []string{caddy}},
-		{4, "cmd/oneloginsim", []string{simulator}, nil},
-		{4, "e2e", []string{simulator}, nil}, // tests alone
+		{6, "", []string{handler}, nil},
+		{6, "cmd/caddy", []string{handler}, []string{caddy}},
+		{6, "cmd/demo", []string{handler, simulator, legacyApp}, []string{caddy}},
+		{6, "cmd/oneloginsim", []string{simulator}, nil},
+		{6, "e2e", []string{simulator}, nil}, // tests alone
 	}
 }
 
@@ -195,7 +201,7 @@ func checkTests(r room, p pkg, reach map[string][]string, report func(string, ..
 
 func (r room) uses(path string) bool { return anyBelow(path, r.libs) }
 
-// knowsCaddy is true for floor 3 and for what is built on it.
+// knowsCaddy is true for floor 5 and for what is built on it.
 func (r room) knowsCaddy() bool {
 	return r.uses(caddy) || slices.Contains(r.may, "caddymfa")
 }
