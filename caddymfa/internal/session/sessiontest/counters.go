@@ -92,7 +92,7 @@ func testAddContention(t *testing.T, s store) {
 		k := session.NewKey(session.KindUsedCode, strconv.Itoa(round))
 		var winner atomic.Int64
 		wins := race(many, func(i int) bool {
-			added, err := s.Store.Add(t.Context(), k, strconv.Itoa(i), s.now().Add(time.Minute))
+			added, err := s.client(i).Add(t.Context(), k, strconv.Itoa(i), s.now().Add(time.Minute))
 			if err != nil {
 				t.Errorf("Add: %v", err)
 			}
@@ -114,7 +114,7 @@ func testUpdateContention(t *testing.T, s store) {
 	for range 20 {
 		old, _ := s.load(k)
 		wins := race(many, func(i int) bool {
-			updated, err := s.Store.Update(t.Context(), k, old, strconv.Itoa(i), s.now().Add(time.Minute))
+			updated, err := s.client(i).Update(t.Context(), k, old, strconv.Itoa(i), s.now().Add(time.Minute))
 			if err != nil {
 				t.Errorf("Update: %v", err)
 			}
@@ -131,15 +131,15 @@ func testUpdateContention(t *testing.T, s store) {
 func testUpdateLoses(t *testing.T, s store) {
 	k := key(session.KindChallenge)
 	s.add(k, "0", time.Minute)
-	race(many, func(int) bool {
+	race(many, func(i int) bool {
 		for {
-			old, found, err := s.Store.Load(t.Context(), k)
+			old, found, err := s.client(i).Load(t.Context(), k)
 			if err != nil || !found {
 				t.Errorf("Load = %v, %v, want found", found, err)
 				return false
 			}
 			n, _ := strconv.Atoi(old.Value)
-			updated, err := s.Store.Update(t.Context(), k, old, strconv.Itoa(n+1), old.Expires)
+			updated, err := s.client(i).Update(t.Context(), k, old, strconv.Itoa(n+1), old.Expires)
 			if err != nil {
 				t.Errorf("Update: %v", err)
 				return false
@@ -155,8 +155,8 @@ func testUpdateLoses(t *testing.T, s store) {
 func testIncrementContention(t *testing.T, s store) {
 	k := key(session.KindCounter)
 	var seen [many + 1]atomic.Int64
-	race(many, func(int) bool {
-		n, _, err := s.Store.Increment(t.Context(), k, time.Minute)
+	race(many, func(i int) bool {
+		n, _, err := s.client(i).Increment(t.Context(), k, time.Minute)
 		if err != nil || n < 1 || n > many {
 			t.Errorf("Increment = %d, %v, want 1 to %d", n, err, many)
 			return false

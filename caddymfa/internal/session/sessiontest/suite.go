@@ -25,15 +25,42 @@ type Env struct {
 	// Now is the clock that Advance moves. Nil: the process's own, as where
 	// Advance is time.Sleep.
 	Now func() time.Time
+
+	// Second is another client of the same state, as another Caddy has one;
+	// nil where state is never shared, which leaves some of the tests out. It
+	// may be Store itself.
+	Second session.Store
 }
 
 // Run runs the suite. For each of its tests it calls run, which makes an
 // [Env], calls test with it exactly once, and cleans up.
 func Run(t *testing.T, run func(t *testing.T, test func(*testing.T, Env))) {
-	tests := []struct {
-		name string
-		test func(*testing.T, store)
-	}{
+	for _, tt := range single() {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, func(t *testing.T, env Env) { tt.test(t, store{t: t, Env: env}) })
+		})
+	}
+	for _, tt := range shared() {
+		t.Run("two clients: "+tt.name, func(t *testing.T) {
+			run(t, func(t *testing.T, env Env) {
+				if env.Second == nil {
+					t.Skip("this store has one client")
+				}
+				tt.test(t, store{t: t, Env: env, both: true})
+			})
+		})
+	}
+}
+
+// named is one test of the suite.
+type named struct {
+	name string
+	test func(*testing.T, store)
+}
+
+// single are the tests of one client.
+func single() []named {
+	return []named{
 		{"absent keys are answers and not errors", testAbsent},
 		{"a record is loaded as it was added", testRoundTrip},
 		{"a taken key is not added again", testAddTaken},
@@ -58,11 +85,47 @@ func Run(t *testing.T, run func(t *testing.T, test func(*testing.T, Env))) {
 		{"no update is lost under contention", testUpdateLoses},
 		{"no increment is lost under contention", testIncrementContention},
 		{"a cancelled context never makes a lie", testCancelled},
+		{"touch replaces the value and nothing else", testTouch},
+		{"touch with an old version loses", testTouchStale},
+		{"touch revives neither deleted nor expired records", testTouchNoResurrection},
+		{"touch refuses what update refuses", testTouchRefuses},
+		{"of many who touch one version one wins", testTouchContention},
+		{"a group has those that were added to it", testMembers},
+		{"a group has none that has ended", testMembersEnd},
+		{"a changed record stays in its groups", testMembersChanged},
+		{"a key that is taken joins no group", testMembersTaken},
+		{"a record belongs to few groups", testTooManyGroups},
+		{"other kinds leave a group's sessions alone", testMembersKinds},
+		{"a scan of nothing ends", testScanEmpty},
+		{"a scan returns the living of one kind", testScanKinds},
+		{"a scan returns all that live throughout", testScan},
+		{"a scan refuses what it did not return", testScanRefuses},
+		{"a deletion is told to all who watch", testWatch},
+		{"what is no deletion of a session is not told", testWatchOthers},
+		{"nothing is told after stop", testWatchStop},
+		{"a lease is held, renewed and taken over", testLease},
+		{"a lease is released by its holder alone", testLeaseRelease},
+		{"one of many acquires a lease", testLeaseContention},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			run(t, func(t *testing.T, env Env) { tt.test(t, store{t, env}) })
-		})
+}
+
+// shared are the tests of two clients of one state. Some are tests of one,
+// whose contenders are now spread over both.
+func shared() []named {
+	return []named{
+		{"what one adds the other finds", testSharedRecord},
+		{"what one changes the other has soon", testSharedChange},
+		{"what one deletes the other has no longer", testSharedDelete},
+		{"what one counts the other counts on", testSharedCounter},
+		{"both have the same lists", testSharedLists},
+		{"both are told of a deletion", testSharedNews},
+		{"of many who add one key one wins", testAddContention},
+		{"of many who update one version one wins", testUpdateContention},
+		{"of many who touch one version one wins", testTouchContention},
+		{"no update is lost under contention", testUpdateLoses},
+		{"no increment is lost under contention", testIncrementContention},
+		{"one of many acquires a lease", testLeaseContention},
+		{"a lease passes from one to the other", testSharedLease},
 	}
 }
 
@@ -73,6 +136,21 @@ func key(kind session.Kind) session.Key { return session.NewKey(kind, "site", "o
 type store struct {
 	t *testing.T
 	Env
+	both bool // spread contenders over both clients
+}
+
+// client is what the i-th of several contenders works with.
+func (s store) client(i int) session.Store {
+	if s.both && i%2 == 1 {
+		return s.Second
+	}
+	return s.Store
+}
+
+// second is the other client.
+func (s store) second() store {
+	s.Store, s.Second = s.Second, s.Store
+	return s
 }
 
 func (s store) now() time.Time {
@@ -96,9 +174,9 @@ func (s store) load(k session.Key) (session.Record, bool) {
 	return r, found
 }
 
-func (s store) add(k session.Key, value string, lifetime time.Duration) bool {
+func (s store) add(k session.Key, value string, lifetime time.Duration, groups ...session.Group) bool {
 	s.t.Helper()
-	added, err := s.Store.Add(s.t.Context(), k, value, s.now().Add(lifetime))
+	added, err := s.Store.Add(s.t.Context(), k, value, s.now().Add(lifetime), groups...)
 	s.must("Add", err)
 	return added
 }
@@ -152,6 +230,22 @@ func (s store) wantNear(what string, got, want time.Time) {
 	s.t.Helper()
 	if d := got.Sub(want); d < -time.Second || d > time.Second {
 		s.t.Fatalf("%s = %v, want %v", what, got, want)
+	}
+}
+
+// soon is how long a test waits for news and for what another client did.
+const soon = 5 * time.Second
+
+// wantSoon waits until something is so.
+func (s store) wantSoon(what string, so func() bool) {
+	s.t.Helper()
+	limit := time.After(soon)
+	for !so() {
+		select {
+		case <-limit:
+			s.t.Fatalf("%s: not within %v", what, soon)
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 
