@@ -48,24 +48,25 @@ func testLeaseRelease(_ *testing.T, s store) {
 }
 
 func testLeaseContention(t *testing.T, s store) {
-	for range 10 {
-		var winner atomic.Int64
-		wins := race(many, func(i int) bool {
-			held, err := session.Acquire(t.Context(), s.client(i), key(session.KindLease), strconv.Itoa(i), time.Hour)
-			if err != nil {
-				t.Errorf("Acquire: %v", err)
+	for round := range 20 {
+		k := session.NewKey(session.KindLease, strconv.Itoa(round))
+		for _, lease := range []string{"free", "released"} {
+			var winner atomic.Int64
+			wins := race(many, func(i int) bool {
+				held, err := session.Acquire(t.Context(), s.client(i), k, strconv.Itoa(i), time.Hour)
+				if err != nil {
+					t.Errorf("Acquire: %v", err)
+				}
+				if held {
+					winner.Store(int64(i))
+				}
+				return held
+			})
+			if wins != 1 {
+				t.Fatalf("%d of %d callers acquired a %s lease, want 1", wins, many, lease)
 			}
-			if held {
-				winner.Store(int64(i))
-			}
-			return held
-		})
-		if wins != 1 {
-			t.Fatalf("%d of %d callers hold the lease, want 1", wins, many)
+			s.must("Release", session.Release(t.Context(), s.Store, k, strconv.FormatInt(winner.Load(), 10)))
 		}
-		holder := strconv.FormatInt(winner.Load(), 10)
-		s.wantLease(holder, time.Hour, true)
-		s.release(holder)
 	}
 }
 

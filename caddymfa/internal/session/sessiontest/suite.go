@@ -217,6 +217,16 @@ func (s store) wantValue(k session.Key, want string) session.Record {
 	return r
 }
 
+// wantFound checks that the key holds a record.
+func (s store) wantFound(k session.Key) session.Record {
+	s.t.Helper()
+	r, found := s.load(k)
+	if !found {
+		s.t.Fatal("Load = absent, want a record")
+	}
+	return r
+}
+
 // wantAbsent checks that the key holds no record.
 func (s store) wantAbsent(k session.Key) {
 	s.t.Helper()
