@@ -9,6 +9,7 @@ import (
 	"github.com/patrickmn/go-cache"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session/journal"
 )
 
 // shardCount is how many caches an area is spread over. With a million
@@ -21,10 +22,14 @@ const cleanPause = time.Second
 
 // area holds the entries of one kind.
 type area struct {
-	limit   int64
-	used    atomic.Int64 // entries stored, or about to be
-	cleaned atomic.Int64 // when clean last ran, Unix nanoseconds
-	shards  [shardCount]shard
+	store    *Store
+	kind     session.Kind
+	limit    int64
+	maxBytes int64
+	used     atomic.Int64 // entries stored, or about to be
+	bytes    atomic.Int64 // what they take
+	cleaned  atomic.Int64 // when makeRoom last looked, Unix nanoseconds
+	shards   [shardCount]shard
 }
 
 // shard is one of an area's caches.
@@ -36,13 +41,17 @@ type shard struct {
 	// are one step. Those who only read rely on the cache's own lock.
 	mu      sync.Mutex
 	version uint64 // of the record written last
+	flights map[[nameBytes]byte]*flight
 }
 
-func newArea(limit int64) *area {
-	a := &area{limit: limit}
+func newArea(store *Store, kind session.Kind, limit, maxBytes int64) *area {
+	a := &area{store: store, kind: kind, limit: limit, maxBytes: maxBytes}
 	for i := range a.shards {
-		a.shards[i].area = a
-		a.shards[i].cache = cache.New(cache.NoExpiration, 0)
+		sh := &a.shards[i]
+		sh.area = a
+		sh.cache = cache.New(cache.NoExpiration, 0)
+		sh.cache.OnEvicted(sh.evicted)
+		sh.flights = make(map[[nameBytes]byte]*flight)
 	}
 	return a
 }
@@ -56,21 +65,10 @@ func (s *Store) shard(key session.Key) (*shard, error) {
 	return &s.areas[key.Kind].shards[key.Sum[0]%shardCount], nil
 }
 
-// lock returns key's shard, locked, and the time at which it was. It makes
-// room before it locks, since that takes the locks of all shards in turn.
-func (s *Store) lock(key session.Key) (*shard, time.Time, error) {
-	sh, err := s.shard(key)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	sh.area.makeRoom()
-	sh.mu.Lock()
-	return sh, time.Now(), nil
-}
-
-// makeRoom drops what is expired if the area is full.
+// makeRoom drops what is expired if the area is full, or may be with one more.
+// It takes the locks of all shards in turn.
 func (a *area) makeRoom() {
-	if a.used.Load() < a.limit {
+	if a.used.Load() < a.limit && a.bytes.Load() <= a.maxBytes-largest {
 		return
 	}
 	now, last := time.Now().UnixNano(), a.cleaned.Load()
@@ -80,6 +78,33 @@ func (a *area) makeRoom() {
 	for i := range a.shards {
 		a.shards[i].sweep()
 	}
+}
+
+// count adds e to what is stored, or with n = -1 takes it away, and tells
+// whether the area is within its limits then.
+func (a *area) count(n int64, e entry) bool {
+	used, bytes := a.used.Add(n), a.bytes.Add(n*e.size())
+	return used <= a.limit && bytes <= a.maxBytes
+}
+
+// reserve counts e in, unless the area is full.
+func (a *area) reserve(e entry) error {
+	if !a.count(1, e) {
+		a.count(-1, e)
+		return session.ErrFull
+	}
+	return nil
+}
+
+// clear drops everything.
+func (a *area) clear() {
+	for i := range a.shards {
+		a.shards[i].mu.Lock()
+		a.shards[i].cache.Flush()
+		a.shards[i].mu.Unlock()
+	}
+	a.used.Store(0)
+	a.bytes.Store(0)
 }
 
 // name is what key is called within its shard. The kind is not part of it:
@@ -94,53 +119,55 @@ func (sh *shard) get(key session.Key, now time.Time) entry {
 		return nil
 	}
 	e := item.(entry)
-	if now.UnixNano() >= e.deadline() {
+	if expired(e, now) {
 		return nil
 	}
 	return e
 }
 
 // newRecord returns a record with a version that this shard, and so this key,
-// has not had before. The caller holds mu.
-// Its groups are packed.
+// has not had before. Its groups are packed. The caller holds mu.
 func (sh *shard) newRecord(key session.Key, groups, value string, expires time.Time) *record {
 	sh.version++
 	count := string(rune(len(groups) / groupBytes))
 	return &record{stored: name(key) + count + groups + value, version: sh.version, expires: expires.UnixNano()}
 }
 
-// insert stores an entry under a name that get found free. The caller holds mu.
-func (sh *shard) insert(name string, e entry, now time.Time) error {
-	sh.remove(name) // it may be expired and still there, and counted
-	if sh.area.used.Add(1) > sh.area.limit {
-		sh.area.used.Add(-1)
-		return session.ErrFull
+// replace stores next, which is not counted yet, in the place of old, if old
+// is still there. The caller holds mu.
+func (sh *shard) replace(key session.Key, old, next entry) {
+	before := sh.cache.ItemCount()
+	sh.set(name(key), next)
+	sh.area.count(1, next)
+	if sh.cache.ItemCount() == before {
+		sh.area.count(-1, old)
 	}
-	sh.set(name, e, now)
-	return nil
 }
 
 // set stores e. To go-cache an entry is gone after its deadline, to us from
 // its deadline on: one nanosecond less makes both agree. The caller holds mu.
-func (sh *shard) set(name string, e entry, now time.Time) {
-	left := time.Duration(e.deadline() - now.UnixNano())
+func (sh *shard) set(name string, e entry) {
+	left := time.Until(moment(e.deadline()))
 	sh.cache.Set(name, e, max(left-1, 1))
 }
 
-// remove drops the entry, if there is one. The caller holds mu.
-func (sh *shard) remove(name string) {
-	before := sh.cache.ItemCount()
-	sh.cache.Delete(name)
-	sh.area.used.Add(int64(sh.cache.ItemCount() - before))
+// evicted is told by go-cache of every entry that it deletes, while the caller
+// holds mu. What is expired goes from the journal, too, unless something new
+// is just being written in its place.
+func (sh *shard) evicted(name string, object any) {
+	e := object.(entry)
+	sh.area.count(-1, e)
+	key := session.Key{Kind: sh.area.kind, Sum: [nameBytes]byte([]byte(name))}
+	if j := sh.area.store.journal; j != nil && sh.flights[key.Sum] == nil && expired(e, time.Now()) {
+		j.Later(journal.Entry{Key: key, Deleted: true})
+	}
 }
 
 // sweep drops what is expired.
 func (sh *shard) sweep() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	before := sh.cache.ItemCount()
 	sh.cache.DeleteExpired()
-	sh.area.used.Add(int64(sh.cache.ItemCount() - before))
 }
 
 // sweep takes one shard of every area at a time until Close.
@@ -149,9 +176,12 @@ func (s *Store) sweep(every time.Duration) {
 	defer ticker.Stop()
 	for i := 0; ; i = (i + 1) % shardCount {
 		select {
-		case <-s.stop:
+		case <-s.lifetime.Done():
 			return
 		case <-ticker.C:
+		}
+		if !s.ready.Load() {
+			continue
 		}
 		for _, a := range s.areas[1:] {
 			a.shards[i].sweep()

@@ -1,13 +1,13 @@
 package memory
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session/journal"
 )
 
 // farthest is the longest time an entry may be stored for. It keeps deadlines
@@ -66,6 +66,14 @@ func pack(groups []session.Group) string {
 	return packed.String()
 }
 
+// unpack reads what pack wrote.
+func unpack(packed string) (groups []session.Group) {
+	for ; packed != ""; packed = packed[groupBytes:] {
+		groups = append(groups, session.Group([]byte(packed[:groupBytes])))
+	}
+	return groups
+}
+
 // record returns what callers are given.
 func (r *record) record() session.Record {
 	return session.Record{Value: r.value(), Version: r.version, Expires: moment(r.expires)}
@@ -77,136 +85,38 @@ type counter struct {
 }
 
 // entry is a *record or a *counter.
-type entry interface{ deadline() int64 }
+type entry interface {
+	deadline() int64
+	size() int64 // in memory, roughly
+	journalled(session.Key) journal.Entry
+}
 
 func (r *record) deadline() int64  { return r.expires }
 func (c *counter) deadline() int64 { return c.resets }
 
+// entryBytes is about what go-cache and we take for an entry besides what is
+// stored, and largest what the largest entry takes.
+const (
+	entryBytes = 128
+	largest    = entryBytes + int64(nameBytes+1+session.MaxGroups*groupBytes+session.MaxValue)
+)
+
+func (r *record) size() int64  { return int64(entryBytes + len(r.stored)) }
+func (c *counter) size() int64 { return int64(entryBytes + nameBytes) }
+
+func (r *record) journalled(key session.Key) journal.Entry {
+	return journal.Entry{Key: key, Groups: unpack(r.groups()), Record: r.record()}
+}
+
+func (c *counter) journalled(key session.Key) journal.Entry {
+	return journal.Entry{Key: key, Counter: true, N: c.n, Record: session.Record{Expires: moment(c.resets)}}
+}
+
+// expired tells whether e is over at now.
+func expired(e entry, now time.Time) bool { return now.UnixNano() >= e.deadline() }
+
 // moment returns the time that a deadline stands for.
 func moment(deadline int64) time.Time { return time.Unix(0, deadline).UTC() }
-
-// Load implements [session.Store].
-func (s *Store) Load(_ context.Context, key session.Key) (session.Record, bool, error) {
-	sh, err := s.shard(key)
-	if err != nil {
-		return session.Record{}, false, err
-	}
-	switch e := sh.get(key, time.Now()).(type) {
-	case nil:
-		return session.Record{}, false, nil
-	case *record:
-		return e.record(), true, nil
-	default:
-		return session.Record{}, false, errCounter
-	}
-}
-
-// Add implements [session.Store].
-func (s *Store) Add(_ context.Context, key session.Key, value string, expires time.Time, groups ...session.Group) (bool, error) {
-	sh, now, err := s.lock(key)
-	if err != nil {
-		return false, err
-	}
-	defer sh.mu.Unlock()
-	if err := check(value, expires.Sub(now), groups...); err != nil {
-		return false, err
-	}
-	switch sh.get(key, now).(type) {
-	case nil:
-		r := sh.newRecord(key, pack(groups), value, expires)
-		err := sh.insert(r.name(), r, now)
-		return err == nil, err
-	case *record:
-		return false, nil
-	default:
-		return false, errCounter
-	}
-}
-
-// Update implements [session.Store].
-func (s *Store) Update(_ context.Context, key session.Key, old session.Record, value string, expires time.Time) (bool, error) {
-	sh, now, err := s.lock(key)
-	if err != nil {
-		return false, err
-	}
-	defer sh.mu.Unlock()
-	if err := check(value, expires.Sub(now)); err != nil {
-		return false, err
-	}
-	switch e := sh.get(key, now).(type) {
-	case nil:
-		return false, nil
-	case *record:
-		if e.version != old.Version {
-			return false, nil
-		}
-		r := sh.newRecord(key, e.groups(), value, expires)
-		sh.set(r.name(), r, now)
-		return true, nil
-	default:
-		return false, errCounter
-	}
-}
-
-// Touch implements [session.Store].
-func (s *Store) Touch(ctx context.Context, key session.Key, old session.Record, value string) (bool, error) {
-	return s.Update(ctx, key, old, value, old.Expires)
-}
-
-// Delete implements [session.Store].
-func (s *Store) Delete(_ context.Context, key session.Key) error {
-	sh, _, err := s.lock(key)
-	if err != nil {
-		return err
-	}
-	sh.remove(name(key))
-	sh.mu.Unlock()
-	if key.Kind == session.KindSession {
-		s.watchers.tell(key)
-	}
-	return nil
-}
-
-// Increment implements [session.Store].
-func (s *Store) Increment(_ context.Context, key session.Key, window time.Duration) (int64, time.Time, error) {
-	sh, now, err := s.lock(key)
-	if err != nil {
-		return 0, time.Time{}, err
-	}
-	defer sh.mu.Unlock()
-	if err := check("", window); err != nil {
-		return 0, time.Time{}, err
-	}
-	switch e := sh.get(key, now).(type) {
-	case nil:
-		first := &counter{n: 1, resets: now.Add(window).UnixNano()}
-		if err := sh.insert(name(key), first, now); err != nil {
-			return 0, time.Time{}, err
-		}
-		return 1, moment(first.resets), nil
-	case *counter:
-		sh.set(name(key), &counter{n: e.n + 1, resets: e.resets}, now)
-		return e.n + 1, moment(e.resets), nil
-	default:
-		return 0, time.Time{}, errRecord
-	}
-}
-
-// Count implements [session.Store].
-func (s *Store) Count(_ context.Context, key session.Key) (int64, time.Time, error) {
-	sh, err := s.shard(key)
-	if err != nil {
-		return 0, time.Time{}, err
-	}
-	switch e := sh.get(key, time.Now()).(type) {
-	case nil:
-		return 0, time.Time{}, nil
-	case *counter:
-		return e.n, moment(e.resets), nil
-	default:
-		return 0, time.Time{}, errRecord
-	}
-}
 
 // check refuses what a caller must not ask for: an entry that would be gone at
 // once or hardly ever, and a value that is too long.

@@ -15,7 +15,10 @@ var errCursor = errors.New("cursor was not made by this store")
 // Members implements [session.Store]. It looks at every session: a million
 // take about half a second. An index would cost every session memory, and
 // lists are asked for when somebody signs in or is signed out.
-func (s *Store) Members(_ context.Context, group session.Group) ([]session.Entry, error) {
+func (s *Store) Members(ctx context.Context, group session.Group) ([]session.Entry, error) {
+	if err := s.Start(ctx); err != nil {
+		return nil, err
+	}
 	var members []session.Entry
 	now := time.Now()
 	for i := range shardCount {
@@ -27,7 +30,10 @@ func (s *Store) Members(_ context.Context, group session.Group) ([]session.Entry
 
 // Scan implements [session.Store]. A cursor is the number of the next shard:
 // pages are as long as it takes to reach the limit with whole shards.
-func (s *Store) Scan(_ context.Context, kind session.Kind, cursor string, limit int) ([]session.Entry, string, error) {
+func (s *Store) Scan(ctx context.Context, kind session.Kind, cursor string, limit int) ([]session.Entry, string, error) {
+	if err := s.Start(ctx); err != nil {
+		return nil, "", err
+	}
 	if !kind.Valid() {
 		return nil, "", errors.New("unknown kind")
 	}
