@@ -82,7 +82,8 @@ type Store interface {
 
 	// Touch is Update for a change that may be lost with the process, such as
 	// when a session was last seen: it waits for no disk. The deadline stays
-	// as it is in old, which must be what Load returned.
+	// as it is in old, which must be what Load returned; one that has passed
+	// may be an error, as for Update.
 	Touch(ctx context.Context, key Key, old Record, value string) (bool, error)
 
 	// Delete removes the entry. That there is none is no error. Even after an
@@ -99,8 +100,9 @@ type Store interface {
 	// window is running it returns 0 and the zero time.
 	Count(ctx context.Context, key Key) (n int64, resets time.Time, err error)
 
-	// Members returns the living records of a group, in no order. A record
-	// that was added or deleted while it works may be among them or not.
+	// Members returns the living sessions of a group, in no order; a store may
+	// return its records of other kinds as well. A record that was added or
+	// deleted while it works may be among them or not.
 	Members(ctx context.Context, group Group) ([]Entry, error)
 
 	// Scan returns living records of one kind, about limit of them, and where
