@@ -43,6 +43,8 @@ func rooms() []room {
 		vault    = "caddymfa/internal/session/vault"
 		journal  = "caddymfa/internal/session/journal"
 		memory   = "caddymfa/internal/session/memory"
+		redis    = "caddymfa/internal/session/redis"
+		servers  = "caddymfa/internal/session/redis/redistest"
 		suite    = "caddymfa/internal/session/sessiontest"
 		stepup   = "caddymfa/internal/stepup"
 		handler  = "caddymfa"
@@ -59,6 +61,7 @@ func rooms() []room {
 		{0, seal, nil, nil},
 		{0, form, nil, nil},
 		{0, legacyApp, nil, nil},
+		{0, servers, nil, nil},
 
 		{1, session, nil, nil},
 
@@ -67,11 +70,12 @@ func rooms() []room {
 		{2, stepup, []string{onelogin, policy, session}, nil},
 
 		{3, journal, []string{session, vault}, []string{"go.etcd.io/bbolt"}},
+		{3, redis, []string{session, vault}, []string{"github.com/redis/rueidis"}},
 
 		{4, memory, []string{session, journal}, []string{"github.com/patrickmn/go-cache"}},
 
 		{5, handler,
-			[]string{onelogin, policy, page, identity, seal, form, session, vault, journal, memory, stepup},
+			[]string{onelogin, policy, page, identity, seal, form, session, vault, journal, memory, redis, stepup},
 			[]string{caddy, certmagic, "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/cobra"}},
 
 		{6, "", []string{handler}, nil},
