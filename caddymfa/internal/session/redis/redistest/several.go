@@ -60,8 +60,9 @@ const MasterName = "main"
 // MasterName) on the Sentinel has them change places.
 func StartSentinel(t testing.TB, args ...string) (master, replica, sentinel *Server) {
 	t.Helper()
+	args = append([]string{"--repl-diskless-sync-delay", "0"}, args...)
 	master = Start(t, args...)
-	replica = Start(t, append([]string{"--replicaof", "127.0.0.1 " + portOf(master.Addr), "--repl-diskless-sync-delay", "0"}, args...)...)
+	replica = Start(t, append(args, "--replicaof", "127.0.0.1 "+portOf(master.Addr))...)
 	sentinel = prepare(t)
 	conf := filepath.Join(sentinel.data, "sentinel.conf")
 	lines := fmt.Sprintf(`port %s
