@@ -1,6 +1,7 @@
 package caddymfa
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,11 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/mfa/token", Handler: caddy.AdminHandlerFunc(serveTemporary)},
 		{Pattern: "/mfa/ready", Handler: caddy.AdminHandlerFunc(serveReady)},
+		{Pattern: "/mfa/health", Handler: caddy.AdminHandlerFunc(serveHealth)},
+		{Pattern: sessionsPath, Handler: caddy.AdminHandlerFunc(serveSessions)},
+		{Pattern: sessionsPath + "/", Handler: caddy.AdminHandlerFunc(serveSession)},
+		{Pattern: "/mfa/revoke", Handler: caddy.AdminHandlerFunc(serveRevoke)},
+		{Pattern: "/mfa/rotate", Handler: caddy.AdminHandlerFunc(serveRotate)},
 	}
 }
 
@@ -63,11 +69,7 @@ type temporaryAnswer struct {
 
 // serveTemporary makes a temporary code for a person who has lost their phone.
 func serveTemporary(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return adminError(http.StatusMethodNotAllowed, "method not allowed: POST only")
-	}
-	app, err := runningApp()
+	app, err := runningApp(w, r, http.MethodPost)
 	if err != nil {
 		return err
 	}
@@ -91,10 +93,8 @@ func serveTemporary(w http.ResponseWriter, r *http.Request) error {
 // readIssue reads and checks what a help desk asks for.
 func readIssue(w http.ResponseWriter, r *http.Request) (stepup.Issue, error) {
 	var asked temporaryRequest
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&asked); err != nil {
-		return stepup.Issue{}, fmt.Errorf("not a request for a code: %w", err)
+	if err := readAdmin(w, r, &asked); err != nil {
+		return stepup.Issue{}, err
 	}
 	issue := stepup.Issue{User: asked.User, By: asked.By, Reason: asked.Reason, Reusable: asked.Reusable, Lifetime: defaultTemporaryLife}
 	if asked.For != "" {
@@ -129,27 +129,35 @@ type readiness struct {
 // serveReady asks OneLogin for its rate limit, which needs a credential that
 // works and costs next to nothing.
 func serveReady(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return adminError(http.StatusMethodNotAllowed, "method not allowed: GET only")
-	}
-	app, err := runningApp()
+	app, err := runningApp(w, r, http.MethodGet)
 	if err != nil {
 		return err
 	}
-	limit, err := app.engine.value.client.RateLimit(r.Context())
-	if err != nil {
+	ready := app.ready(r.Context())
+	if !ready.Ready {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		return json.NewEncoder(w).Encode(readiness{Problem: err.Error()})
 	}
-	return writeAdmin(w, readiness{
-		Ready: true, Limit: limit.Limit, Remaining: limit.Remaining, ResetsIn: int64(limit.Resets / time.Second),
-	})
+	return writeAdmin(w, ready)
 }
 
-// runningApp is the app of the config that runs now.
-func runningApp() (*App, error) {
+func (a *App) ready(ctx context.Context) readiness {
+	limit, err := a.engine.value.client.RateLimit(ctx)
+	if err != nil {
+		return readiness{Problem: err.Error()}
+	}
+	return readiness{
+		Ready: true, Limit: limit.Limit, Remaining: limit.Remaining, ResetsIn: int64(limit.Resets / time.Second),
+	}
+}
+
+// runningApp is the app of the config that runs now, for a request by the one
+// method that its endpoint takes.
+func runningApp(w http.ResponseWriter, r *http.Request, method string) (*App, error) {
+	if r.Method != method {
+		w.Header().Set("Allow", method)
+		return nil, adminError(http.StatusMethodNotAllowed, "method not allowed: "+method+" only")
+	}
 	app, err := caddy.ActiveContext().AppIfConfigured("mfa")
 	if err != nil {
 		return nil, caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err, Message: "mfa is not configured"}

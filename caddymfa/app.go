@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -33,7 +34,18 @@ func init() {
 //				email_link    <url>
 //				hourly_budget <calls>
 //			}
-//			store memory
+//			store memory {
+//				journal      off|<file>
+//				max_sessions <number>
+//			}
+//			store redis <host:port...> {
+//				…
+//			}
+//			sessions_per_user <number>
+//			webhook <secret> {
+//				events <id...>
+//			}
+//			node <name>
 //			help_desk
 //			brand {
 //				name <text>
@@ -47,9 +59,9 @@ type App struct {
 	OneLogin *OneLogin `json:"onelogin,omitempty"`
 
 	// StoreRaw is where sessions, challenges and counters are kept. Default:
-	// the memory store. They survive a config reload as long as the new
-	// config still uses the same store; the memory store does not survive the
-	// end of the process.
+	// the memory store with a journal. They survive a config reload as long as
+	// the new config still names the same store, and a restart
+	// (docs/operations.md).
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=mfa.stores inline_key=module"`
 
 	// HelpDesk lets operators make a temporary code for a person who has lost
@@ -58,25 +70,28 @@ type App struct {
 	// asked for one.
 	HelpDesk bool `json:"help_desk,omitempty"`
 
+	// SessionsPerUser is how many sessions one user may have at once, counted
+	// over all sites and nodes. With one more the oldest goes.
+	// Default: 0, any number.
+	SessionsPerUser int `json:"sessions_per_user,omitempty"`
+
+	// Webhook lets OneLogin tell that somebody was locked, suspended or
+	// deleted, or changed their password, which ends their sessions. Left out,
+	// there is no such endpoint.
+	Webhook *Webhook `json:"webhook,omitempty"`
+
+	// Node names this Caddy in lists of sessions. At most 64 bytes.
+	// Default: the host's name.
+	Node string `json:"node,omitempty"`
+
 	// Brand is how the pages look on every site that has no brand of its own.
 	Brand *Brand `json:"brand,omitempty"`
 
 	log    *zap.Logger
+	audit  *zap.Logger
 	keys   *keyring
 	store  *pooled[*openStore]
 	engine *pooled[*openEngine]
-}
-
-// storeProvider is what a module in the namespace mfa.stores gives the app.
-type storeProvider interface {
-	// identity names the store itself and nothing about how it is tuned: two
-	// configs whose stores have one identity share one store, so that a
-	// reload that changes a limit logs nobody out.
-	identity() string
-
-	// open makes the store. The function returned releases it. It must not
-	// fail because something on the network cannot be reached.
-	open() (session.Store, func(), error)
 }
 
 // CaddyModule returns the Caddy module information.
@@ -110,11 +125,32 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.store, err = acquireStore(provider); err != nil {
+	if a.store, err = acquireStore(provider, a.keys, a.log); err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
-	a.engine, err = acquireEngine(resolved, provider.identity(), a.store.value.Store, a.log, auditLog(ctx))
+	if err := a.nameNode(); err != nil {
+		return err
+	}
+	if err := a.Webhook.resolve(a.log); err != nil {
+		return err
+	}
+	a.engine, err = acquireEngine(resolved, provider.identity(), a.store.value.Store, a.keys, a.log, auditLog(ctx))
+	a.audit = auditLog(ctx)
 	return err
+}
+
+// maxNode bounds the name of a node, in bytes.
+const maxNode = 64
+
+func (a *App) nameNode() error {
+	if len(a.Node) > maxNode {
+		return fmt.Errorf("node has %d bytes, at most %d", len(a.Node), maxNode)
+	}
+	if a.Node == "" {
+		a.Node, _ = os.Hostname() // a list without the node's name is no reason not to start
+		a.Node = bounded(a.Node, maxNode)
+	}
+	return nil
 }
 
 func (a *App) loadStore(ctx caddy.Context) (storeProvider, error) {
@@ -135,11 +171,17 @@ func (a *App) loadStore(ctx caddy.Context) (storeProvider, error) {
 	return provider, nil
 }
 
-// Start makes sure that the key for challenge URLs exists, so that a storage
-// that cannot be used is seen now and not by the first person.
+// Start makes sure that the sealing key exists and that the store can be used,
+// so that what is wrong is seen now and not by the first person. A store on
+// the network that does not answer is said and no reason not to start: it may
+// come later, and nobody is let through until then.
 func (a *App) Start() error {
-	if _, err := a.keys.keys(context.Background()); err != nil {
+	ctx := context.Background()
+	if _, err := a.keys.keys(ctx); err != nil {
 		return fmt.Errorf("key in Caddy's storage: %w", err)
+	}
+	if err := a.store.value.start(ctx); err != nil {
+		return fmt.Errorf("start store: %w", err)
 	}
 	if host := a.OneLogin.foreignHost(); host != "" {
 		a.log.Warn("OneLogin is reached at a host outside onelogin.com", zap.String("host", host))
@@ -161,7 +203,7 @@ func (a *App) steps() *stepup.Engine { return a.engine.value.Engine }
 
 // sessions returns the typed layer over the app's store.
 func (a *App) sessions() *session.Sessions {
-	return session.NewSessions(a.store.value.Store, session.Options{})
+	return session.NewSessions(a.store.value.Store, session.Options{MaxPerUser: a.SessionsPerUser})
 }
 
 // auditLog is the logger of what happened to people's challenges. It has a name

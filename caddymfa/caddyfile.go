@@ -27,7 +27,6 @@ type option struct {
 // notYet are names that people may expect, with what there is to say to them.
 var notYet = map[string]string{
 	"once":      "once is not available in this version: use a short max_age",
-	"webhook":   "webhook is not available in this version",
 	"fail_open": "fail_open does not exist: when OneLogin cannot be asked, nobody is let through",
 }
 
@@ -79,24 +78,39 @@ func text(into *string) option {
 	}}
 }
 
-// duration reads an option that is a time span.
+// duration reads an option that is an age or a lifetime.
 func duration(into *caddy.Duration) option {
+	return option{read: func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if err := span(into).read(d); err != nil {
+			return err
+		}
+		if err := checkAge(name, *into); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	}}
+}
+
+// span reads an option that is a time span above zero.
+func span(into *caddy.Duration) option {
 	return option{read: func(d *caddyfile.Dispenser) error {
 		var written string
 		name := d.Val()
 		if err := text(&written).read(d); err != nil {
 			return err
 		}
-		span, err := caddy.ParseDuration(written)
-		if err != nil {
-			return d.Errf("%s: %q is not a duration: write it like 30s, 15m, 8h or 7d", name, written)
-		}
-		*into = caddy.Duration(span)
-		if err := checkAge(name, *into); err != nil {
-			return d.WrapErr(err)
-		}
-		return nil
+		return parseSpan(d, name, written, into)
 	}}
+}
+
+func parseSpan(d *caddyfile.Dispenser, name, written string, into *caddy.Duration) error {
+	span, err := caddy.ParseDuration(written)
+	if err != nil || span < 0 {
+		return d.Errf("%s: %q is not a duration: write it like 30s, 15m, 8h or 7d", name, written)
+	}
+	*into = caddy.Duration(span)
+	return nil
 }
 
 // factors reads a list of factor names.

@@ -34,6 +34,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"store":     {read: a.readStore},
 		"brand":     brand(&a.Brand),
 		"help_desk": flag(&a.HelpDesk),
+		"webhook":   {read: a.readWebhook},
+		"node":      text(&a.Node),
+
+		"sessions_per_user": number(&a.SessionsPerUser),
 	})
 	if err == nil && a.OneLogin == nil {
 		return d.Err(`the global option mfa needs a tenant: add "onelogin <subdomain> { client_id …; client_secret … }"`)
@@ -76,15 +80,11 @@ func (a *App) readOneLogin(d *caddyfile.Dispenser) error {
 
 func (a *App) readStore(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
-		return d.Err(`store needs a kind: "store memory"`)
+		return d.Err(`store needs a kind: "store memory" or "store redis <host:port>"`)
 	}
 	kind := d.Val()
-	switch kind {
-	case "memory":
-	case "redis":
-		return d.Err("store redis is not available in this version: leave store out for memory")
-	default:
-		return d.Errf("unknown store %q: the kinds are memory", kind)
+	if kind != "memory" && kind != "redis" {
+		return d.Errf("unknown store %q: the kinds are memory and redis", kind)
 	}
 	module, err := caddyfile.UnmarshalModule(d, "mfa.stores."+kind)
 	if err != nil {

@@ -51,6 +51,7 @@ The running config needs help_desk in the global option mfa.`,
 	}
 	addAddressFlags(ready)
 	c.AddCommand(temporary, ready)
+	deskCommands(c)
 }
 
 func addAddressFlags(c *cobra.Command) {

@@ -43,9 +43,18 @@ func endpointOf(name string) (endpoint, bool) {
 		return endpoint{changing, (*Handler).serveCancel}, true
 	case "logout":
 		return endpoint{changing, (*Handler).serveLogout}, true
+	case "sessions":
+		return endpoint{reading, (*Handler).serveSessions}, true
+	case "sessions/end":
+		return endpoint{changing, (*Handler).serveEnd}, true
+	case eventsName:
+		return endpoint{changing, (*Handler).serveEvents}, true
 	}
 	return endpoint{}, false
 }
+
+// eventsName is the one endpoint that is for OneLogin and not for people.
+const eventsName = "events"
 
 var (
 	reading  = []string{http.MethodGet, http.MethodHead}
@@ -93,7 +102,7 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case h.SignIn != nil:
 		c.browser = h.knowBrowser(w, r)
-	case c.user == "":
+	case c.user == "" && name != eventsName:
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
 	}
 	return e.serve(h, c)
@@ -104,7 +113,7 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) serveChallenge(c *call) error {
 	query := c.r.URL.Query()
 	if chosen := query.Get("lang"); chosen != "" {
-		return h.switchLanguage(c, chosen)
+		return h.switchLanguage(c, "", chosen)
 	}
 	sealed := query.Get("c")
 	if sealed == "" {
@@ -250,12 +259,12 @@ func (h *Handler) challengeCookie(c *call) string {
 }
 
 // switchLanguage remembers the language that a person picked and shows the
-// same page again.
-func (h *Handler) switchLanguage(c *call, chosen string) error {
+// page of the same name again.
+func (h *Handler) switchLanguage(c *call, name, chosen string) error {
 	if offered(chosen) {
 		h.cookies.set(c.w, h.cookies.language(), chosen, 365*24*time.Hour)
 	}
 	query := c.r.URL.Query()
 	query.Del("lang")
-	return redirect(c.w, c.base+"?"+query.Encode())
+	return redirect(c.w, c.base+name+"?"+query.Encode())
 }

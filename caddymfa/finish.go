@@ -56,6 +56,8 @@ func (h *Handler) openSession(c *call, proof stepup.Proof) error {
 		UserID:   proof.UserID,
 		Site:     c.site,
 		Factor:   string(proof.Factor),
+		Node:     h.app.Node,
+		Browser:  identity.Browser(c.r.UserAgent()),
 		AuthTime: proof.AuthTime,
 		Created:  now,
 		Seen:     now,

@@ -2,6 +2,7 @@ package caddymfa
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -77,8 +78,24 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 		return h.unavailable(w, r, "name the user to the app", err)
 	}
 	h.describe(r, decisionVerified, proved, now)
-	return next.ServeHTTP(w, r)
+	return h.pass(w, r, next, v, proved)
 }
+
+// pass hands a verified request on. What lasts, such as a WebSocket, an event
+// stream or a long download, ends with the session: on whatever node it is
+// revoked, or when its lifetime is over.
+func (h *Handler) pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, v visit, s session.Session) error {
+	key, ok := session.SessionKey(s.Site, v.cookie)
+	if !ok {
+		return errNoKey
+	}
+	ctx, release := h.streams.Hold(r.Context(), key, s.Created.Add(time.Duration(h.Lifetime)))
+	defer release()
+	return next.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// errNoKey cannot happen: the session was found by this cookie value.
+var errNoKey = errors.New("session without a key")
 
 // proof returns the session that lets user's request pass. It costs one store
 // read, and at most once a minute a write that keeps the session from going

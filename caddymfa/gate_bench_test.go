@@ -23,8 +23,10 @@ func gateHandler(b *testing.B, count int) (*Handler, func() *http.Request) {
 	b.Helper()
 	store := memory.New(memory.Config{MaxSessions: 2 * count})
 	b.Cleanup(store.Close)
+	streams := session.NewStreams(store)
+	b.Cleanup(streams.Close)
 	h := &Handler{
-		log: zap.NewNop(), sessions: session.NewSessions(store, session.Options{}), cookies: namesOfCookies(false),
+		log: zap.NewNop(), streams: streams, sessions: session.NewSessions(store, session.Options{}), cookies: namesOfCookies(false),
 		User:    "{http.request.header.X-Bench-User}",
 		Exempt:  []string{"/healthz", "/static/*"},
 		Require: []Rule{{Paths: []string{"/admin/*"}, MaxAge: caddy.Duration(time.Minute)}},

@@ -113,6 +113,7 @@ type Handler struct {
 	userKey  string // of User, if it is one placeholder
 	rules    *policy.Rules
 	sessions *session.Sessions
+	streams  *session.Streams
 	matchers caddyhttp.MatcherSets
 	brand    page.Brand
 	cookies  cookieNames
@@ -157,7 +158,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
-	h.sessions = h.app.sessions()
+	h.sessions, h.streams = h.app.sessions(), h.app.store.value.streams
 	h.setDefaults()
 	if h.rules, err = h.compile(); err != nil {
 		return err

@@ -125,6 +125,7 @@ func openFile(t *testing.T, file string) *site {
 	behind := httptest.NewServer(s.app)
 	address := freeAddress(t)
 	dir := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", dir) // where the store's journal goes
 	write(t, dir+"/id", "demo-client")
 	write(t, dir+"/secret", "demo-secret")
 	s.url = "http://" + address

@@ -14,9 +14,17 @@ import (
 func openWithAdmin(t *testing.T, global, options string) (*site, string) {
 	t.Helper()
 	admin := freeAddress(t)
-	file := strings.Replace(siteFile(options), "admin off", "admin "+admin, 1)
-	file = strings.Replace(file, "\tmfa {\n\t\tonelogin", "\tmfa {\n\t\t"+global+"\n\t\tonelogin", 1)
-	return openFile(t, file), "http://" + admin
+	return openFile(t, strings.Replace(withGlobal(global, options), "admin off", "admin "+admin, 1)), "http://" + admin
+}
+
+// openGlobal starts a site with something in the global option mfa.
+func openGlobal(t *testing.T, global, options string) *site {
+	t.Helper()
+	return openFile(t, withGlobal(global, options))
+}
+
+func withGlobal(global, options string) string {
+	return strings.Replace(siteFile(options), "\tmfa {\n\t\tonelogin", "\tmfa {\n\t\t"+global+"\n\t\tonelogin", 1)
 }
 
 func adminCall(t *testing.T, method, url, body string) (int, map[string]any) {

@@ -19,13 +19,27 @@ var calls = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help:      "Calls to OneLogin's API by operation and HTTP status; status 0 is no answer.",
 }, []string{"op", "status"})
 
+// refused counts stored records that were not believed.
+var refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Namespace: "caddy",
+	Subsystem: "mfa",
+	Name:      "store_records_refused_total",
+	Help:      "Stored records that were changed, moved, or written by another version, by store.",
+}, []string{"store"})
+
 // registerMetrics makes the counters part of the config's metrics.
 func registerMetrics(ctx caddy.Context) error {
-	err := ctx.GetMetricsRegistry().Register(calls)
-	if known := new(prometheus.AlreadyRegisteredError); errors.As(err, known) {
-		return nil
+	for _, counter := range []*prometheus.CounterVec{calls, refused} {
+		err := ctx.GetMetricsRegistry().Register(counter)
+		if known := new(prometheus.AlreadyRegisteredError); err != nil && !errors.As(err, known) {
+			return err
+		}
 	}
-	return err
+	return nil
+}
+
+func countRefused(store string, records int) {
+	refused.WithLabelValues(store).Add(float64(records))
 }
 
 func countCall(call onelogin.Call) {

@@ -2,7 +2,6 @@ package caddymfa
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"sync/atomic"
 
@@ -45,25 +44,6 @@ func acquire[T caddy.Destructor](pool *caddy.UsagePool, key string, open func() 
 	return &pooled[T]{pool: pool, key: key, value: value.(T)}, nil
 }
 
-// openStore is a store with the function that releases it.
-type openStore struct {
-	session.Store
-	release func()
-}
-
-// Destruct implements [caddy.Destructor].
-func (s *openStore) Destruct() error {
-	s.release()
-	return nil
-}
-
-func acquireStore(provider storeProvider) (*pooled[*openStore], error) {
-	return acquire(stores, provider.identity(), func() (*openStore, error) {
-		store, release, err := provider.open()
-		return &openStore{Store: store, release: release}, err
-	})
-}
-
 // openEngine runs the challenges of one credential and store. It outlives
 // configs, so it writes to the loggers of the newest.
 type openEngine struct {
@@ -81,9 +61,9 @@ func (e *openEngine) Destruct() error {
 	return nil
 }
 
-func acquireEngine(c credential, storeIdentity string, store session.Store, log, audit *zap.Logger) (*pooled[*openEngine], error) {
+func acquireEngine(c credential, storeIdentity string, store session.Store, keys *keyring, log, audit *zap.Logger) (*pooled[*openEngine], error) {
 	held, err := acquire(engines, c.identity()+"\n"+storeIdentity, func() (*openEngine, error) {
-		return newEngine(c, store)
+		return newEngine(c, store, keys)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("onelogin: %w", err)
@@ -94,7 +74,7 @@ func acquireEngine(c credential, storeIdentity string, store session.Store, log,
 	return held, nil
 }
 
-func newEngine(c credential, store session.Store) (*openEngine, error) {
+func newEngine(c credential, store session.Store, keys *keyring) (*openEngine, error) {
 	e := &openEngine{baseURL: c.baseURL}
 	e.log.Store(zap.NewNop())
 	e.audit.Store(zap.NewNop())
@@ -122,11 +102,9 @@ func newEngine(c credential, store session.Store) (*openEngine, error) {
 		HelpDesk:  c.helpDesk,
 		Observe:   func(event stepup.Event) { logEvent(e.audit.Load(), event) },
 	}
-	// The pepper keeps remembered codes from being guessed out of a memory
-	// dump. It lives as long as the memory that it protects.
-	var pepper [32]byte
-	rand.Read(pepper[:])
-	config.Pepper = func(context.Context) ([32]byte, error) { return pepper, nil }
+	// It keeps remembered codes from being guessed out of a dump of the store,
+	// and is the same on every node.
+	config.Pepper = func(ctx context.Context) ([32]byte, error) { return keys.derive(ctx, "used codes") }
 	e.Engine = stepup.New(config)
 	return e, nil
 }

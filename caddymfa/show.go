@@ -32,7 +32,7 @@ func (h *Handler) show(c *call, result stepup.Result) error {
 // fine whatever it shows; a step that was refused says so.
 func statusOf(method string, result stepup.Result) int {
 	switch result.Notice {
-	case stepup.TooManyTries, stepup.TooManySends:
+	case stepup.TooManyTries, stepup.TooManySends, stepup.PushPending, stepup.PushLocked, stepup.AddressLimited:
 		return http.StatusTooManyRequests
 	case stepup.NoDevice:
 		if len(result.Enrollable) == 0 {
@@ -140,6 +140,12 @@ func errorCode(n stepup.Notice) string {
 		return "enrolment_expired"
 	case stepup.WrongPassword:
 		return "wrong_password"
+	case stepup.PushPending:
+		return "push_pending"
+	case stepup.PushLocked:
+		return "push_locked"
+	case stepup.AddressLimited:
+		return "address_limited"
 	}
 	return "unknown"
 }

@@ -122,9 +122,9 @@ func pageProblem(n stepup.Notice, typed map[string]string) page.Problem {
 		return page.UsedCode
 	case stepup.MalformedCode:
 		return malformed(typed["code"])
-	case stepup.TooManyTries:
+	case stepup.TooManyTries, stepup.AddressLimited:
 		return page.TooManyTries
-	case stepup.TooManySends:
+	case stepup.TooManySends, stepup.PushPending, stepup.PushLocked:
 		return page.TooManySends
 	case stepup.UnknownFactor:
 		return page.FactorGone

@@ -1,12 +1,17 @@
 package caddymfa
 
 import (
+	"context"
+	"errors"
+	"path/filepath"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session/journal"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session/memory"
 )
 
@@ -18,9 +23,34 @@ func init() {
 // its shards. Expiry itself does not wait for it; only memory does.
 const sweepEvery = time.Second
 
-// MemoryStore keeps sessions in this process. It survives a config reload, not
-// the end of the process, and is not shared between nodes.
-type MemoryStore struct{}
+// journalOff is the value of [MemoryStore.Journal] that turns it off.
+const journalOff = "off"
+
+// MemoryStore keeps sessions in this process and writes what changes to a
+// journal on disk, so that they survive a restart. It is not shared between
+// nodes.
+//
+// In the Caddyfile:
+//
+//	store memory {
+//		journal      off|<file>
+//		max_sessions <number>
+//	}
+type MemoryStore struct {
+	// Journal is the file that remembers what the store holds. Its entries are
+	// sealed with a key from Caddy's storage. A new session, a revoked one and
+	// a used-up limit are on disk before their answer leaves; when a session
+	// was last used follows within a minute. One process can use a file at a
+	// time. "off": nothing is written, and everybody verifies again after a
+	// restart. Default: mfa/sessions.db in Caddy's data directory.
+	Journal string `json:"journal,omitempty"`
+
+	// MaxSessions is how many sessions the store holds. When it is full, new
+	// ones are refused with "unavailable" and those that exist go on. A change
+	// counts from the next start of Caddy on, not from a reload.
+	// Default: 1000000, which take about 0.3 GB.
+	MaxSessions int `json:"max_sessions,omitempty"`
+}
 
 // CaddyModule returns the Caddy module information.
 func (MemoryStore) CaddyModule() caddy.ModuleInfo {
@@ -30,27 +60,78 @@ func (MemoryStore) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// UnmarshalCaddyfile reads "memory", which takes no options.
-func (*MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+// UnmarshalCaddyfile reads the store's block; the syntax is at [MemoryStore].
+func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the store's name
-	if d.NextArg() {
-		return d.Errf("store memory takes no arguments, got %q", d.Val())
+	if err := noMore(d, "store memory"); err != nil {
+		return err
 	}
-	if d.NextBlock(d.Nesting()) {
-		return d.Errf("store memory takes no options, got %q", d.Val())
+	return readBlock(d, "store memory", map[string]option{
+		"journal":      text(&m.Journal),
+		"max_sessions": number(&m.MaxSessions),
+	})
+}
+
+// Validate refuses a size that cannot be meant.
+func (m *MemoryStore) Validate() error {
+	if m.MaxSessions < 0 {
+		return errors.New("store memory: max_sessions is below zero")
 	}
 	return nil
 }
 
-func (*MemoryStore) identity() string { return "memory" }
+// path is the file of the journal, or "" without one.
+func (m *MemoryStore) path() string {
+	switch m.Journal {
+	case journalOff:
+		return ""
+	case "":
+		return filepath.Join(caddy.AppDataDir(), "mfa", "sessions.db")
+	}
+	if absolute, err := filepath.Abs(m.Journal); err == nil {
+		return absolute
+	}
+	return m.Journal
+}
 
-func (*MemoryStore) open() (session.Store, func(), error) {
-	store := memory.New(memory.Config{SweepEvery: sweepEvery})
-	return store, store.Close, nil
+func (m *MemoryStore) identity() string { return "memory\n" + m.path() }
+
+func (m *MemoryStore) open(keys *keyring) (*openStore, error) {
+	log := new(newestLog)
+	config := memory.Config{SweepEvery: sweepEvery, MaxSessions: m.MaxSessions}
+	path := m.path()
+	if path != "" {
+		config.Open = func(ctx context.Context) (*journal.Journal, error) {
+			return journal.Open(ctx, journal.Config{Path: path, Vault: newVault(keys)})
+		}
+		config.Opened = func(read journal.Report) { logJournal(log.get(), path, read) }
+	}
+	store := memory.New(config)
+	return &openStore{
+		Store: store,
+		start: store.Start,
+		close: func() error { store.Close(); return nil },
+		log:   log,
+		health: func(ctx context.Context) (storeHealth, error) {
+			return storeHealth{Kind: "memory", Journal: path, Records: store.Len(session.KindSession)}, store.Start(ctx)
+		},
+	}, nil
+}
+
+// logJournal says what was read. Entries that were refused were changed, moved
+// or written by another version.
+func logJournal(log *zap.Logger, path string, read journal.Report) {
+	log.Info("sessions read from the journal", zap.String("path", path), zap.Int("entries", read.Read), zap.Int("expired", read.Expired))
+	if read.Refused > 0 {
+		countRefused("memory", read.Refused)
+		log.Error("entries of the journal refused and dropped: they were changed, moved, or written by another version",
+			zap.String("path", path), zap.Int("entries", read.Refused))
+	}
 }
 
 // Interface guards
 var (
 	_ storeProvider         = (*MemoryStore)(nil)
+	_ caddy.Validator       = (*MemoryStore)(nil)
 	_ caddyfile.Unmarshaler = (*MemoryStore)(nil)
 )

@@ -150,13 +150,9 @@ func transport(ca string) (http.RoundTripper, error) {
 	if ca == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(ca)
+	roots, err := readRoots(ca)
 	if err != nil {
-		return nil, fmt.Errorf("onelogin: ca: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("onelogin: ca: no certificate in %s", ca)
+		return nil, fmt.Errorf("onelogin: %w", err)
 	}
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -165,6 +161,19 @@ func transport(ca string) (http.RoundTripper, error) {
 	own := base.Clone()
 	own.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return own, nil
+}
+
+// readRoots reads a PEM file of root certificates.
+func readRoots(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca: no certificate in %s", file)
+	}
+	return roots, nil
 }
 
 // subdomain is the tenant's name, which password logins have to give. At a
