@@ -52,6 +52,7 @@ type event struct {
 	triesLeft int       // of wrong: what the user's own limit leaves
 	retryAt   time.Time // of wrong and lock
 	notice    Notice    // of deny; of settle: why it is for nobody
+	locked    time.Time // of deny: until when no push goes to the user; for the log
 	cause     error     // of gone, settle: why OneLogin could not be read; for the log
 }
 
@@ -211,7 +212,7 @@ func (a activated) with(x device, o opened) activated {
 func (c challenge) refuse(s State, n, enrolling Notice) challenge {
 	switch {
 	case c.Blind:
-		c.Way, c.Handle = wayPhantom, ""
+		c.Way, c.Handle, c.Settled = wayPhantom, "", true
 		return c
 	case c.State == Enrolling:
 		return c.choose(enrolling)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
@@ -28,6 +30,9 @@ const (
 	// maxSettling bounds how many starts are being found out about at a time: it
 	// is looked at when one more begins.
 	maxSettling = 64
+
+	// maxUser is how long a name may be to be looked for, in bytes.
+	maxUser = 256
 )
 
 // phantom is the way of nobody. A code costs one call, which decides nothing:
@@ -88,6 +93,23 @@ func (e *Engine) enterBlindly() bool {
 	return true
 }
 
+// reserveBlindly is reserve for somebody who may be let in, and whose address
+// may begin one more.
+func (e *Engine) reserveBlindly(ctx context.Context, d Demand, c challenge, cookieValue string, a activation) (Result, error) {
+	if !e.enterBlindly() {
+		return Result{}, errBusy
+	}
+	defer e.leave()
+	left, err := e.chargeAddress(ctx, d)
+	if err != nil {
+		return Result{}, err
+	}
+	if left.passed {
+		return e.refuseAddress(ctx, d, c, d.User, left), nil
+	}
+	return e.reserve(ctx, d, c, cookieValue, a)
+}
+
 func (e *Engine) leave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -133,9 +155,9 @@ func (e *Engine) findOut(ctx context.Context, d Demand, c challenge, f policy.Fa
 	case !found:
 		nobody.notice = NoDevice
 	default:
-		left, err := e.charge(ctx, p.user.ID, e.limits.sends(f))
-		if nobody.cause = err; err == nil && !left.passed {
-			c.UserID = p.user.ID
+		c.UserID = p.user.ID
+		nobody.notice, _, nobody.cause = e.admit(ctx, challengeKey(d), c, c.Activation, x)
+		if nobody.cause == nil && nobody.notice == NoticeNone {
 			o, err := bound{e}.activate(ctx, activation{demand: d, challenge: c, device: x})
 			if err == nil {
 				return event{userID: p.user.ID, device: x, opened: o}
@@ -143,7 +165,6 @@ func (e *Engine) findOut(ctx context.Context, d Demand, c challenge, f policy.Fa
 			nobody.cause = err
 			return nobody
 		}
-		nobody.notice = TooManySends
 	}
 	_ = e.decoy(ctx) // in place of the activation
 	return nobody
@@ -152,6 +173,9 @@ func (e *Engine) findOut(ctx context.Context, d Demand, c challenge, f policy.Fa
 // findBlindly reads a person and their devices, not from memory: what is known
 // is found sooner.
 func (e *Engine) findBlindly(ctx context.Context, name string) (person, error) {
+	if !findable(name) {
+		name = nobodyLike(name)
+	}
 	user, found, err := e.client.UserByUsername(ctx, name)
 	switch {
 	case err != nil:
@@ -171,6 +195,22 @@ func (e *Engine) findBlindly(ctx context.Context, name string) (person, error) {
 		return person{}, fmt.Errorf("list devices: %w", err)
 	}
 	return p, nil
+}
+
+// findable reports whether OneLogin is asked about a name at all: its client
+// leaves out what nobody can be called (docs/onelogin.md, Users).
+func findable(name string) bool {
+	return name != "" && len(name) <= maxUser && utf8.ValidString(name) &&
+		!strings.ContainsAny(name, "*!") && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// nobodyLike returns a name that nobody has and that takes as many calls to find
+// out as name would.
+func nobodyLike(name string) string {
+	if strings.Contains(name, "@") {
+		return newReservation() + "@invalid"
+	}
+	return newReservation()
 }
 
 // chosenOf returns p's first device of a kind, their default one if it is.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,12 +72,12 @@ func TestApprovedPushOfABlindChallengeVerifies(t *testing.T) {
 }
 
 // strangers are names that must look the same within each list: users who have
-// any device or some, and nobody. An address may take one call more than a
-// name. Names that nobody can have are not among them.
+// any device or some, nobody, and what nobody can be called. An address may take
+// one call more than a name.
 func strangers() [][]string {
 	return [][]string{
-		{"alice", "nobody", "suspended", "carol", "bob"},
-		{"alice@example.com", "nobody@example.com", "carol@example.com", "eve@example.com", "sam@example.com"},
+		{"alice", "nobody", "suspended", "carol", "bob", "a*", "ali\x00ce", strings.Repeat("x", 300)},
+		{"alice@example.com", "nobody@example.com", "carol@example.com", "eve@example.com", "sam@example.com", "*@example.com"},
 	}
 }
 
@@ -178,6 +179,27 @@ func scripts() map[string]func(tr *trace) {
 			tr.guess("100002")
 			r = tr.await(r.Revision)
 			tr.await(r.Revision)
+		},
+		"a push after one that was declined": func(tr *trace) {
+			tr.begin(policy.Protect)
+			tr.pass(5 * time.Second)
+			tr.sim.Deny("alice")
+			tr.pass(5 * time.Second)
+			tr.cookie, tr.demand.Nonce[0] = "", 2
+			r := tr.begin(policy.Protect)
+			tr.guess("100001")
+			tr.await(r.Revision + 2)
+		},
+		"two pushes at once": func(tr *trace) {
+			first := tr.begin(policy.Protect)
+			cookie := tr.cookie
+			tr.pass(300 * time.Millisecond)
+			tr.cookie, tr.demand.Nonce[0] = "", 2
+			tr.begin(policy.Protect)
+			tr.guess("100001")
+			tr.cookie, tr.demand.Nonce[0] = cookie, 1
+			tr.guess("100001")
+			tr.await(first.Revision + 2)
 		},
 		"a verification that OneLogin forgets": func(tr *trace) {
 			r := tr.begin(policy.Protect)
@@ -398,6 +420,7 @@ func TestOnlySoManyStrangersAreLookedUpAtATime(t *testing.T) {
 		var racing sync.WaitGroup
 		for i := range 100 {
 			v := k.stranger(fmt.Sprint("user ", i))
+			v.demand.Address = fmt.Sprint("203.0.113.", i)
 			id := v.offer(policy.SMS)
 			racing.Go(func() {
 				if _, err := k.engine.Start(t.Context(), v.demand, "", id); err != nil {

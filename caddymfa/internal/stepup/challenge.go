@@ -115,6 +115,8 @@ type device struct {
 	way      string
 	reusable bool
 	address  string // where a code is sent, if OneLogin must be told
+
+	lockedUntil time.Time // of a push that must not be sent now
 }
 
 // newChallenge is the challenge of a demand before anything was done. It is

@@ -3,6 +3,7 @@ package stepup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,27 @@ type choices struct {
 // choices returns what there is for d, as seen at most maxAge ago. Who may not
 // choose yet, because a password is wanted first, gets none.
 func (e *Engine) choices(ctx context.Context, d Demand, c challenge, maxAge time.Duration) (choices, error) {
+	x, err := e.allChoices(ctx, d, c, maxAge)
+	if err != nil || d.Blind || !slices.ContainsFunc(x.devices, isPush) {
+		return x, err
+	}
+	until, locked, err := e.pushLock(ctx, x.user.ID)
+	if err != nil || !locked {
+		return x, err
+	}
+	for i := range x.devices {
+		if isPush(x.devices[i]) {
+			x.devices[i].lockedUntil = until
+		}
+	}
+	slices.SortStableFunc(x.devices, func(a, b device) int { return a.lockedUntil.Compare(b.lockedUntil) })
+	return x, nil
+}
+
+func isPush(x device) bool { return push(x.factor) }
+
+// allChoices are the choices whether or not a push may be sent now.
+func (e *Engine) allChoices(ctx context.Context, d Demand, c challenge, maxAge time.Duration) (choices, error) {
 	switch {
 	case d.Blind:
 		return choices{devices: blindDevices(d)}, nil

@@ -31,7 +31,8 @@ type Demand struct {
 	Blind bool
 
 	// Address and UserAgent are the browser's, as far as they can be trusted.
-	// Smart MFA judges by them, and a session login passes the address on.
+	// Smart MFA judges by them, a session login passes the address on, and what
+	// strangers do is limited by it.
 	Address, UserAgent string
 
 	// Features are what the site has turned on.

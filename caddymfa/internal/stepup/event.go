@@ -29,14 +29,20 @@ type Event struct {
 	// that have no challenge.
 	State State
 
-	// Notice is why, where the person is not told or told less: with
-	// [EventNotActivated] and [EventDenied].
+	// Notice is why: with refusals, some of which the person is not told or
+	// told less of.
 	Notice Notice
 
-	// By, Reason and Until belong to [EventTemporaryIssued]: who made the
-	// code, why, and until when it is good.
+	// Address is the client's, with [EventAddressLimited].
+	Address string
+
+	// By and Reason belong to [EventTemporaryIssued]: who made the code, and
+	// why.
 	By, Reason string
-	Until      time.Time
+
+	// Until is until when a temporary code is good, or no push goes to the
+	// user: with [EventPushDenied] and [EventPushReported].
+	Until time.Time
 
 	// Cause is why OneLogin could not tell, where that is what happened.
 	Cause error
@@ -49,12 +55,15 @@ const (
 	EventSendsLimited = "sends_limited"       // an activation was refused by a limit
 	EventCodeWrong    = "code_wrong"          // OneLogin refused a code
 	EventCodeReplayed = "code_replayed"       // a code that was accepted before was tried again
-	EventPushDenied   = "push_denied"         // declined on the phone
+	EventPushDenied   = "push_denied"         // declined on the phone, or reported
 	EventDenied       = "challenge_denied"    // OneLogin refused for good, or the user is not active any more
 	EventVerified     = "challenge_verified"  // the user proved themselves
 	EventLocked       = "challenge_locked"    // too many wrong codes
 	EventExpired      = "challenge_expired"   // the time is over; Cause is set if OneLogin could not be read
 	EventCancelled    = "challenge_cancelled" // the user gave up
+
+	EventPushReported   = "push_reported"   // a user says that a push was none of theirs
+	EventAddressLimited = "address_limited" // a client that nobody knows was refused by the limit of its address
 
 	EventNotActivated     = "factor_not_activated"   // a blind demand for nobody, or for no such device; the browser is not told
 	EventEnrolStarted     = "enrolment_started"      // a device is being enrolled

@@ -207,6 +207,13 @@ func (v *visitor) wait(seen uint64) stepup.Result {
 	return v.must(v.engine.Wait(v.t.Context(), v.demand, v.cookie, seen))
 }
 
+func (v *visitor) cancel() {
+	v.t.Helper()
+	if err := v.engine.Cancel(v.t.Context(), v.demand, v.cookie); err != nil {
+		v.t.Fatalf("Cancel returned error %v", err)
+	}
+}
+
 func (v *visitor) finish() (stepup.Proof, bool) {
 	v.t.Helper()
 	proof, won, err := v.engine.Finish(v.t.Context(), v.demand, v.cookie)

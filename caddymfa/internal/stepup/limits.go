@@ -11,7 +11,8 @@ import (
 
 // Limits bound what one user can try, have sent and wait for. They count by
 // OneLogin's user id in the store, whatever the browser, site or challenge;
-// where nobody is known yet they count by the name that was typed.
+// where nobody is known yet they count by the name that was typed and by the
+// client's address.
 // A field that is not positive takes its value from [DefaultLimits].
 type Limits struct {
 	// TriesPerChallenge is how many codes one challenge takes. Default 5.
@@ -38,10 +39,17 @@ type Limits struct {
 	// typed, within Window, PasswordsPerNameDay within a day. Defaults 5 and 20.
 	PasswordsPerName, PasswordsPerNameDay int
 
+	// StartsPerAddress is how many starts of a blind demand and passwords
+	// together one client address may have within SendWindow, whatever the
+	// names: what costs calls to OneLogin and anybody can do. An IPv6 address
+	// counts by its /64. An office may share one. Default 60.
+	StartsPerAddress int
+
 	// Window counts tries and passwords. Default 15 minutes.
 	Window time.Duration
 
-	// SendWindow counts activations. Default 10 minutes.
+	// SendWindow counts activations, and what an address does. Default 10
+	// minutes.
 	SendWindow time.Duration
 
 	// ResendAfter is how long an activated factor is not activated again.
@@ -73,6 +81,7 @@ func (l Limits) orDefault() Limits {
 	preset(&l.SilentPerUser, 20)
 	preset(&l.PasswordsPerName, 5)
 	preset(&l.PasswordsPerNameDay, 20)
+	preset(&l.StartsPerAddress, 60)
 	preset(&l.Window, 15*time.Minute)
 	preset(&l.SendWindow, 10*time.Minute)
 	preset(&l.ResendAfter, 30*time.Second)
@@ -113,7 +122,15 @@ func (l Limits) passwords() []budget {
 	return []budget{{"passwords", l.PasswordsPerName, l.Window}, {"passwords a day", l.PasswordsPerNameDay, day}}
 }
 
-// all are the budgets that a success gives back.
+// strangers are the budgets of an address. A success gives nothing of them back:
+// whoever has an account of their own could guess at others for ever.
+func (l Limits) strangers() []budget {
+	return []budget{{"starts", l.StartsPerAddress, l.SendWindow}}
+}
+
+// all are the budgets that a success gives back. What follows from a declined
+// push is not among them: the one who declines a push is not the one who
+// started it, so that the one can prove themselves says nothing of the other.
 func (l Limits) all() []budget {
 	all := append(l.tries(), l.passwords()...)
 	for _, f := range []policy.Factor{policy.Protect, policy.SMS, policy.TOTP} {

@@ -166,6 +166,7 @@ func TestSendsAreLimited(t *testing.T) {
 				for i := range tt.window {
 					v := k.visit("alice")
 					v.want(v.start(tt.factors[i%len(tt.factors)]), stepup.Pending, stepup.NoticeNone)
+					v.cancel()
 				}
 				v := k.visit("alice")
 				r := v.start(tt.factors[0])
@@ -203,7 +204,9 @@ func TestRefusedSendLeavesTheRunningChallengeAlone(t *testing.T) {
 		code := k.code("alice", simulator.SMS)
 		cookie := v.cookie
 		for range 3 {
-			k.visit("alice").start(policy.Protect)
+			other := k.visit("alice")
+			other.start(policy.Protect)
+			other.cancel()
 		}
 		r := v.start(policy.Protect)
 		v.want(r, stepup.Pending, stepup.TooManySends)

@@ -22,8 +22,9 @@ const maxLoginDevices = 32
 // [NoAccess] if the user is not active or OneLogin wants no factor: a password
 // alone proves nothing here. Every password is charged to the name as it was
 // typed before OneLogin is asked, and a name with no tries left gets
-// [TooManyTries], whether or not there is such a user. The password is sent
-// once and kept nowhere.
+// [TooManyTries], whether or not there is such a user. The client's address is
+// charged before the name ([AddressLimited]). The password is sent once and kept
+// nowhere.
 //
 // It does nothing once a factor is activated. An error means that OneLogin or
 // the store could not tell, or that the site takes no passwords.
@@ -47,12 +48,19 @@ func (e *Engine) Login(ctx context.Context, d Demand, cookieValue, username, pas
 	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
-	left, err := e.charge(ctx, typedSubject(username), e.limits.passwords())
+	left, err := e.chargeAddress(ctx, d)
+	if err != nil {
+		return Result{}, err
+	}
+	if left.passed { // before anything is counted for the name
+		return e.refuseAddress(ctx, d, c, username, left), nil
+	}
+	left, err = e.charge(ctx, typedSubject(username), e.limits.passwords())
 	if err != nil {
 		return Result{}, err
 	}
 	if left.passed {
-		r := e.tellLogin(ctx, d, c, Event{Name: EventPasswordLimited, Notice: TooManyTries}, username)
+		r := e.tell(ctx, d, c, Event{Name: EventPasswordLimited, Notice: TooManyTries}, username)
 		r.RetryAt = left.retryAt
 		return r, nil
 	}
@@ -69,24 +77,24 @@ func (e *Engine) judgeLogin(ctx context.Context, d Demand, c challenge, cookieVa
 	switch given.Outcome {
 	case onelogin.LoginNeedsMFA:
 	case onelogin.LoginWithoutMFA:
-		return e.tellLogin(ctx, d, c, Event{Name: EventPasswordRefused, Notice: NoAccess, UserID: given.UserID}, username), nil
+		return e.tell(ctx, d, c, Event{Name: EventPasswordRefused, Notice: NoAccess, UserID: given.UserID}, username), nil
 	default:
-		return e.tellLogin(ctx, d, c, Event{Name: EventPasswordWrong, Notice: WrongPassword}, username), nil
+		return e.tell(ctx, d, c, Event{Name: EventPasswordWrong, Notice: WrongPassword}, username), nil
 	}
 	user, found, err := e.client.UserByID(ctx, given.UserID)
 	if err != nil {
 		return Result{}, fmt.Errorf("read user: %w", err)
 	}
 	if !found || !user.Active(time.Now()) {
-		return e.tellLogin(ctx, d, c, Event{Name: EventPasswordRefused, Notice: NoAccess, UserID: given.UserID}, username), nil
+		return e.tell(ctx, d, c, Event{Name: EventPasswordRefused, Notice: NoAccess, UserID: given.UserID}, username), nil
 	}
 	return e.keepLogin(ctx, d, c, browserHash(cookieValue), event{kind: evLogin, userID: user.ID, username: user.Username,
 		login: &login{Typed: canonical(username), StateToken: given.StateToken, Session: d.Features.Password.Session,
 			Devices: given.Devices[:min(len(given.Devices), maxLoginDevices)]}})
 }
 
-// tellLogin reports a refused password and shows c with why.
-func (e *Engine) tellLogin(ctx context.Context, d Demand, c challenge, told Event, username string) Result {
+// tell reports what somebody was refused who gave a name, and shows c with why.
+func (e *Engine) tell(ctx context.Context, d Demand, c challenge, told Event, username string) Result {
 	told.User, told.Site, told.ChallengeRef, told.State = username, d.Site, challengeRef(challengeKey(d)), c.State
 	e.observe(told)
 	return e.show(ctx, d, c, told.Notice)

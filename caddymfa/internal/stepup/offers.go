@@ -17,7 +17,8 @@ func offerID(d Demand, deviceID string) string {
 func offers(d Demand, devices []device) []Offer {
 	var list []Offer
 	for _, x := range devices {
-		list = append(list, Offer{ID: offerID(d, x.ID), Factor: x.factor, Name: displayName(x.Device), Default: x.Default})
+		list = append(list, Offer{ID: offerID(d, x.ID), Factor: x.factor, Name: displayName(x.Device), Default: x.Default,
+			LockedUntil: x.lockedUntil})
 	}
 	return list
 }

@@ -177,7 +177,7 @@ func (e *Engine) pollOnce(ctx context.Context, key session.Key, activation strin
 	case onelogin.Accepted:
 		_, err = e.accept(ctx, key, c, said, asked)
 	case onelogin.Denied:
-		_, _, err = e.change(ctx, key, event{kind: evDeny, activation: activation})
+		err = e.deny(ctx, key, c)
 	case onelogin.Gone:
 		_, _, err = e.change(ctx, key, event{kind: evGone, activation: activation})
 	default:

@@ -264,8 +264,9 @@ func TestWaitReturnsWithItsContextAndSeesNothingOfOthers(t *testing.T) {
 
 func TestCloseEndsEveryPoller(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *kit) {
-		for range 3 {
-			k.visit("alice").start(policy.Protect)
+		k.sim.AddUser(dora())
+		for _, user := range []string{"alice", "dora"} {
+			k.visit(user).start(policy.Protect)
 		}
 		k.pass(3 * time.Second)
 		k.engine.Close()

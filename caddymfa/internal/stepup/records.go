@@ -118,12 +118,20 @@ func (e *Engine) change(ctx context.Context, key session.Key, ev event) (challen
 		}
 		if won {
 			// Told before anybody is woken: the log is not behind the page.
-			e.report(key, next, Event{Name: eventName(ev, c, next), Notice: ev.notice, Cause: ev.cause})
+			e.report(key, next, Event{Name: eventName(ev, c, next), Notice: ev.notice, Cause: ev.cause, Until: ev.locked})
 			e.changes.notify(key)
 			return next, true, nil
 		}
 	}
 	return challenge{}, false, errBusy
+}
+
+// put stores value under key if it is still as it was found: old, or nothing.
+func (e *Engine) put(ctx context.Context, key session.Key, old session.Record, found bool, value string, expires time.Time) (bool, error) {
+	if found {
+		return e.store.Update(ctx, key, old, value, expires)
+	}
+	return e.store.Add(ctx, key, value, expires)
 }
 
 func (e *Engine) replace(ctx context.Context, key session.Key, old session.Record, next challenge) (bool, error) {

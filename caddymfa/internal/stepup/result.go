@@ -34,25 +34,29 @@ type Notice int
 // The notices. Their numbers are stored with finished challenges: do not
 // renumber them.
 const (
-	NoticeNone    Notice = iota
-	WrongCode            // OneLogin refused the code; a try was charged
-	UsedCode             // the code was accepted once already and is not taken again
-	MalformedCode        // this cannot be a code; nothing was charged
-	TooManyTries         // locked; RetryAt tells until when, if the user's own limit is reached
-	TooManySends         // nothing was sent; RetryAt tells when the next may be
-	UnknownFactor        // no such offer for this user at this site
-	NotPending           // there is nothing to verify: no factor is activated, or it takes no code
-	OtherBrowser         // the challenge belongs to another browser; nothing is told about it
-	NoAccess             // OneLogin has no active user by that name
-	NoDevice             // the user has no device that may be used here
-	EnrolFailed          // OneLogin refused the device that was being enrolled
-	EnrolExpired         // the enrolment took too long
-	WrongPassword        // OneLogin does not know this name with this password; a try was charged
+	NoticeNone     Notice = iota
+	WrongCode             // OneLogin refused the code; a try was charged
+	UsedCode              // the code was accepted once already and is not taken again
+	MalformedCode         // this cannot be a code; nothing was charged
+	TooManyTries          // locked; RetryAt tells until when, if the user's own limit is reached
+	TooManySends          // nothing was sent; RetryAt tells when the next may be
+	UnknownFactor         // no such offer for this user at this site
+	NotPending            // there is nothing to verify: no factor is activated, or it takes no code
+	OtherBrowser          // the challenge belongs to another browser; nothing is told about it
+	NoAccess              // OneLogin has no active user by that name
+	NoDevice              // the user has no device that may be used here
+	EnrolFailed           // OneLogin refused the device that was being enrolled
+	EnrolExpired          // the enrolment took too long
+	WrongPassword         // OneLogin does not know this name with this password; a try was charged
+	PushPending           // nothing was sent: a push of this user is pending elsewhere, until RetryAt at the latest
+	PushLocked            // nothing was sent: this user declined or reported a push; RetryAt tells when pushes are back
+	AddressLimited        // nothing was asked: too much came from this address; RetryAt tells when that is over
 )
 
 var noticeNames = [...]string{
 	"none", "wrong code", "used code", "malformed code", "too many tries", "too many sends",
 	"unknown factor", "not pending", "other browser", "no access", "no device", "enrolment failed", "enrolment expired", "wrong password",
+	"push pending", "pushes locked", "address limited",
 }
 
 // String returns the notice in words, for logs and test failures.
@@ -80,6 +84,10 @@ type Offer struct {
 
 	// Default is true for the device that OneLogin prefers.
 	Default bool
+
+	// LockedUntil is set while this cannot be started, because the user
+	// declined or reported a push. A blind demand does not tell.
+	LockedUntil time.Time
 }
 
 // Result is how a challenge looks after a step, for the page to show.
@@ -90,8 +98,8 @@ type Result struct {
 	// Notice is what the step met. In a final state it stays.
 	Notice Notice
 
-	// Offers are the devices to choose from, the default one first. They are
-	// missing in final states, and where OneLogin would have to be asked for
+	// Offers are the devices to choose from, the default one first and those
+	// that cannot be started now last. They are missing in final states, and where OneLogin would have to be asked for
 	// them although nothing else needs it.
 	Offers []Offer
 

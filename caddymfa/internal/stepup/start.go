@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 )
 
@@ -21,9 +22,12 @@ import (
 // under way. Every activation is charged to the user's limits before OneLogin
 // is asked, and gives the browser a new cookie value in [Result.CookieValue].
 //
+// A push is not sent while another challenge of the user waits for one
+// ([PushPending]), nor for a while after they declined one ([PushLocked]).
+//
 // An activation is carried through even if ctx ends. After an error nothing is
 // known to be sent, but it stays charged. A blind demand is answered before
-// OneLogin is asked at all.
+// OneLogin is asked at all, and counted by its address too ([AddressLimited]).
 func (e *Engine) Start(ctx context.Context, d Demand, cookieValue, offerID string) (Result, error) {
 	return e.begin(ctx, d, cookieValue, offerID, func(x choices) []device { return x.devices })
 }
@@ -61,16 +65,14 @@ func (e *Engine) begin(ctx context.Context, d Demand, cookieValue, offerID strin
 		e.watch(challengeKey(d), c)
 		return e.show(ctx, d, c, NoticeNone), nil
 	}
-	if d.Blind {
-		if !e.enterBlindly() {
-			return Result{}, errBusy
-		}
-		defer e.leave()
-	}
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	c.UserID = x.user.ID
-	return e.reserve(ctx, d, c, cookieValue, activation{demand: d, device: chosen, user: x.user})
+	a := activation{demand: d, device: chosen, user: x.user}
+	if d.Blind {
+		return e.reserveBlindly(ctx, d, c, cookieValue, a)
+	}
+	return e.reserve(ctx, d, c, cookieValue, a)
 }
 
 // reserve stores the challenge if this is its first start, and reserves the
@@ -117,15 +119,15 @@ func (e *Engine) showOwned(ctx context.Context, d Demand, c challenge, cookieVal
 // activate charges the user, asks OneLogin and records what it did. The caller
 // holds the reservation.
 func (e *Engine) activate(ctx context.Context, key session.Key, a activation) (Result, error) {
-	left, err := e.charge(ctx, a.challenge.subject(), e.limits.sends(a.device.factor))
+	if a.challenge.Blind {
+		return e.activateBlindly(ctx, key, a)
+	}
+	refused, retryAt, err := e.admit(ctx, key, a.challenge, a.challenge.Reservation, a.device)
 	if err != nil {
 		return Result{}, err
 	}
-	if left.passed {
-		return e.refuseSend(ctx, key, a, left.retryAt)
-	}
-	if a.challenge.Blind {
-		return e.activateBlindly(ctx, key, a)
+	if refused != NoticeNone {
+		return e.refuseSend(ctx, key, a, refused, retryAt)
 	}
 	asked := time.Now()
 	o, err := e.way(a.device.way).activate(ctx, a)
@@ -140,6 +142,26 @@ func (e *Engine) activate(ctx context.Context, key session.Key, a activation) (R
 	}
 	_, r, err := e.record(ctx, key, a, event{kind: evActivate, opened: o, until: e.deadline(o, time.Now())})
 	return r, err
+}
+
+// admit charges the user of c for an activation. A push must be the only one of
+// theirs too. Otherwise it returns why nothing may be sent, and until when.
+func (e *Engine) admit(ctx context.Context, key session.Key, c challenge, activation string, x device) (Notice, time.Time, error) {
+	if push(x.factor) && x.way != wayRegister {
+		refused, until, err := e.claimPush(ctx, c.UserID, key, activation, c.Blind)
+		if err != nil || refused != NoticeNone {
+			return refused, until, err
+		}
+	}
+	return e.chargeSend(ctx, c.UserID, x.factor)
+}
+
+func (e *Engine) chargeSend(ctx context.Context, subject string, f policy.Factor) (Notice, time.Time, error) {
+	left, err := e.charge(ctx, subject, e.limits.sends(f))
+	if err != nil || !left.passed {
+		return NoticeNone, time.Time{}, err
+	}
+	return TooManySends, left.retryAt, nil
 }
 
 // record applies ev, which an activation led to, and gives the browser its new
@@ -161,8 +183,15 @@ func (e *Engine) record(ctx context.Context, key session.Key, a activation, ev e
 }
 
 // activateBlindly shows a pending challenge at once, and finds out later whether
-// there is anybody to send anything to.
+// there is anybody to send anything to. Only the name is charged until then.
 func (e *Engine) activateBlindly(ctx context.Context, key session.Key, a activation) (Result, error) {
+	refused, retryAt, err := e.chargeSend(ctx, a.challenge.subject(), a.device.factor)
+	if err != nil {
+		return Result{}, err
+	}
+	if refused != NoticeNone {
+		return e.refuseSend(ctx, key, a, refused, retryAt)
+	}
 	o := opened{way: wayPhantom, polled: e.answeredElsewhere(a.device.factor)}
 	c, r, err := e.record(ctx, key, a, event{kind: evActivate, opened: o, until: e.deadline(o, time.Now())})
 	if c != nil {
@@ -187,13 +216,13 @@ func (e *Engine) acceptLowRisk(ctx context.Context, key session.Key, a activatio
 }
 
 // refuseSend gives the reservation back: the challenge goes on as it was.
-func (e *Engine) refuseSend(ctx context.Context, key session.Key, a activation, retryAt time.Time) (Result, error) {
+func (e *Engine) refuseSend(ctx context.Context, key session.Key, a activation, why Notice, retryAt time.Time) (Result, error) {
 	c, _, err := e.change(ctx, key, event{kind: evRelease, reservation: a.challenge.Reservation})
 	if err != nil {
 		return Result{}, err
 	}
-	e.report(key, c, Event{Name: EventSendsLimited})
-	r := e.show(ctx, a.demand, c, TooManySends)
+	e.report(key, c, Event{Name: EventSendsLimited, Notice: why})
+	r := e.show(ctx, a.demand, c, why)
 	if !c.State.Final() {
 		r.RetryAt = retryAt
 	}

@@ -103,12 +103,8 @@ func (e *Engine) remember(ctx context.Context, userID string, made temporary, ex
 	for range maxRaces {
 		old, found, err := e.store.Load(ctx, key)
 		kept := false
-		switch {
-		case err != nil:
-		case found:
-			kept, err = e.store.Update(ctx, key, old, string(value), expires)
-		default:
-			kept, err = e.store.Add(ctx, key, string(value), expires)
+		if err == nil {
+			kept, err = e.put(ctx, key, old, found, string(value), expires)
 		}
 		if err != nil {
 			return fmt.Errorf("remember temporary code: %w", err)

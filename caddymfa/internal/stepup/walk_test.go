@@ -1,18 +1,21 @@
 package stepup_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
 	"github.com/caddymfa/caddymfa/caddymfa/simulator"
 )
 
 // walker is a visitor who takes steps in no order, and what they have earned.
 type walker struct {
 	*visitor
+	other   *stepup.Engine   // of the other node
 	factor  simulator.Factor // of the last activation
 	pushID  string           // its verification, if it is a push
 	earned  bool             // the last activation was answered rightly
@@ -85,44 +88,109 @@ func (w *walker) step(n int) {
 	case 11:
 		w.collect("another cookie")
 		w.engine.Verify(w.t.Context(), w.demand, "another cookie", w.sim.Code("alice", w.factor))
+	case 12:
+		w.engine, w.other = w.other, w.engine
+	case 13:
+		w.engine.ReportPush(w.t.Context(), "101", "alice", w.demand.Site)
+	case 14:
+		w.pass(6 * time.Minute)
+	case 15:
+		w.visitor = &visitor{kit: w.kit, demand: w.visit("alice").demand}
+		w.factor, w.pushID, w.earned, w.proofs = "", "", false, 0
 	}
 }
 
-// TestNoOrderOfStepsGivesAProofThatWasNotEarned lets two browsers of one user
-// take steps at random. A proof needs a right code or an approval for the
-// browser's own last activation, and is given once.
-func TestNoOrderOfStepsGivesAProofThatWasNotEarned(t *testing.T) {
-	proofs := 0
-	var steps []int // of either browser; those that lead to a proof more often
-	for step := range 12 {
+// pushPending reports whether the browser waits for a push.
+func (w *walker) pushPending() bool {
+	r := w.look()
+	return r.State == stepup.Pending && r.Factor.Factor == policy.Protect
+}
+
+// lockedPush returns a push that went out while pushes were locked, if any did.
+func lockedPush(events []timed) (wrong timed, found bool) {
+	var until time.Time
+	for _, e := range events {
+		if e.Name == stepup.EventActivated && e.Factor == policy.Protect && e.at.Before(until) {
+			return e, true
+		}
+		if e.Name != stepup.EventTemporaryIssued && e.Until.After(until) {
+			until = e.Until
+		}
+	}
+	return timed{}, false
+}
+
+// timed is an event and when it was told.
+type timed struct {
+	stepup.Event
+	at time.Time
+}
+
+// stepsOfBoth are the steps of either browser, by turns. Those that lead to a
+// proof or a push are there more often.
+func stepsOfBoth() (steps []int) {
+	for step := range 16 {
 		often := 1
-		if step == 0 || step == 3 || step == 10 {
+		switch step {
+		case 0, 3, 10:
 			often = 6
+		case 2, 15:
+			often = 3
 		}
 		for range often {
 			steps = append(steps, 2*step, 2*step+1)
 		}
 	}
+	return steps
+}
+
+// TestNoOrderOfStepsGivesAProofThatWasNotEarned lets two browsers of one user
+// take steps at random, at two nodes. A proof needs a right code or an approval
+// for the browser's own last activation, and is given once. Never do both wait
+// for a push, and none goes out while pushes are locked.
+func TestNoOrderOfStepsGivesAProofThatWasNotEarned(t *testing.T) {
+	proofs, pushes := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		steps := rapid.SliceOfN(rapid.SampledFrom(steps), 10, 40).Draw(rt, "steps")
+		steps := rapid.SliceOfN(rapid.SampledFrom(stepsOfBoth()), 10, 40).Draw(rt, "steps")
+		var mu sync.Mutex
+		var events []timed
+		failed := false
 		inBubble(t, func(_ *testing.T, k *kit) {
-			walkers := []*walker{{visitor: k.visit("alice")}, {visitor: k.visit("alice")}}
-			for _, n := range steps {
-				walkers[n%2].step(n / 2)
+			node := k.another()
+			walkers := []*walker{
+				{visitor: k.another().visit("alice"), other: node.engine},
+				{visitor: node.visit("alice"), other: k.engine},
 			}
-			for i, w := range walkers {
-				if w.cheated || w.proofs > 1 {
-					rt.Logf("browser %d: %+v", i, w)
-					t.Fail()
+			for _, n := range steps {
+				w := walkers[n%2]
+				w.step(n / 2)
+				if w.cheated || w.proofs > 1 || walkers[0].pushPending() && walkers[1].pushPending() {
+					rt.Logf("browser %d after step %d: %+v", n%2, n/2, w)
+					failed = true
 				}
-				proofs += w.proofs
+				if n/2 == 10 {
+					proofs += w.proofs
+				}
+			}
+		}, func(c *stepup.Config) {
+			c.Observe = func(e stepup.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				events = append(events, timed{e, time.Now()})
+				if e.Name == stepup.EventActivated && e.Factor == policy.Protect {
+					pushes++
+				}
 			}
 		})
-		if t.Failed() {
+		if e, found := lockedPush(events); found {
+			rt.Logf("sent though pushes were locked: %+v", e)
+			failed = true
+		}
+		if failed {
 			rt.FailNow()
 		}
 	})
-	if proofs == 0 {
-		t.Error("no walk ever gave a proof: the test proves nothing")
+	if proofs == 0 || pushes == 0 {
+		t.Errorf("%d proofs and %d pushes in all walks: the test proves nothing", proofs, pushes)
 	}
 }
