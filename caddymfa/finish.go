@@ -48,9 +48,15 @@ func (h *Handler) proved(c *call, proof stepup.Proof) string {
 }
 
 // openSession gives the browser a new cookie value. The session that it held
-// before, if any, ends: no value lives on when what it stands for rises.
+// before, if any, ends: no value lives on when what it stands for rises. It
+// ends first, so that it does not count among the sessions that a user may have.
 func (h *Handler) openSession(c *call, proof stepup.Proof) error {
 	ctx, now := c.r.Context(), time.Now()
+	if former, found, _ := identity.Cookie(c.r.Header, h.cookies.session); found {
+		if err := h.sessions.Delete(ctx, c.site, former); err != nil {
+			return err
+		}
+	}
 	cookieValue, err := h.sessions.Create(ctx, session.Session{
 		User:     h.proved(c, proof),
 		UserID:   proof.UserID,
@@ -64,11 +70,6 @@ func (h *Handler) openSession(c *call, proof stepup.Proof) error {
 	}, time.Duration(h.Lifetime))
 	if err != nil {
 		return err
-	}
-	if former, found, _ := identity.Cookie(c.r.Header, h.cookies.session); found {
-		if err := h.sessions.Delete(ctx, c.site, former); err != nil {
-			return err
-		}
 	}
 	h.cookies.set(c.w, h.cookies.session, cookieValue, 0)
 	return nil

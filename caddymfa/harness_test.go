@@ -177,6 +177,7 @@ type browser struct {
 	user   string
 	client *http.Client
 	header http.Header
+	host   string // that it asks for; "" = the site's address
 }
 
 // program acts for user and asks for JSON.
@@ -230,6 +231,7 @@ func (b *browser) do(method, path string, body io.Reader, header http.Header) an
 	if b.user != "" {
 		r.Header.Set("Remote-User", b.user)
 	}
+	r.Host = b.host
 	response, err := b.send(r)
 	if err != nil {
 		b.t.Fatalf("%s %s: %v", method, path, err)

@@ -32,7 +32,13 @@ func logEvent(log *zap.Logger, event stepup.Event) {
 		fields = append(fields, zap.Stringer("notice", event.Notice))
 	}
 	if event.By != "" {
-		fields = append(fields, zap.String("by", event.By), zap.String("reason", event.Reason), zap.Time("until", event.Until))
+		fields = append(fields, zap.String("by", event.By), zap.String("reason", event.Reason))
+	}
+	if !event.Until.IsZero() {
+		fields = append(fields, zap.Time("until", event.Until))
+	}
+	if event.Address != "" {
+		fields = append(fields, zap.String("address", event.Address))
 	}
 	if event.Cause != nil {
 		fields = append(fields, zap.Error(event.Cause))

@@ -65,8 +65,17 @@ func (h *Handler) serveEnd(c *call) error {
 	return h.endOne(c, own, c.fields["session"])
 }
 
+// ofUser selects the sessions of the person that own belongs to. A filter that
+// names nobody would select everybody's.
+func ofUser(own session.Session) session.Filter {
+	if own.UserID == "" {
+		return session.Filter{User: own.User}
+	}
+	return session.Filter{UserID: own.UserID}
+}
+
 func (h *Handler) endEverywhere(c *call, own session.Session) error {
-	ended, err := h.sessions.EndAll(c.r.Context(), session.Filter{UserID: own.UserID}, time.Time{})
+	ended, err := h.sessions.EndAll(c.r.Context(), ofUser(own), time.Time{})
 	h.app.logEnded(ended, own.User, "by the user, everywhere")
 	if err != nil {
 		return h.unavailable(c.w, c.r, "end sessions", err)
@@ -116,7 +125,7 @@ func (h *Handler) ownHandle(c *call) string {
 // showSessions lists the sessions of own's user, this browser's first and then
 // those that were used last.
 func (h *Handler) showSessions(c *call, own session.Session, ended session.Listed) error {
-	all, _, err := h.sessions.List(c.r.Context(), session.Filter{UserID: own.UserID}, "", maxListed)
+	all, _, err := h.sessions.List(c.r.Context(), ofUser(own), "", maxListed)
 	if err != nil {
 		return h.unavailable(c.w, c.r, "list sessions", err)
 	}
