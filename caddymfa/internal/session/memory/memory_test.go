@@ -2,7 +2,7 @@ package memory_test
 
 import (
 	"errors"
-	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,17 +33,16 @@ func TestContractWithSweeper(t *testing.T) {
 	})
 }
 
-// key returns the i-th key of a kind.
-func key(kind session.Kind, i int) session.Key { return session.NewKey(kind, strconv.Itoa(i)) }
-
-// fill adds records with the keys from and up to before that live for lifetime.
-func fill(t testing.TB, s *memory.Store, kind session.Kind, from, before int, lifetime time.Duration) {
-	t.Helper()
-	for i := from; i < before; i++ {
-		if added, err := s.Add(t.Context(), key(kind, i), "", time.Now().Add(lifetime)); !added || err != nil {
-			t.Fatalf("Add %d = %v, %v, want true", i, added, err)
-		}
-	}
+// A store that writes all to disk keeps the same contract.
+func TestContractWithJournal(t *testing.T) {
+	sessiontest.Run(t, func(t *testing.T, test func(*testing.T, sessiontest.Env)) {
+		d := newDisk(t)
+		synctest.Test(t, func(t *testing.T) {
+			store := d.store()
+			defer store.Close()
+			test(t, sessiontest.Env{Store: store, Advance: time.Sleep})
+		})
+	})
 }
 
 func TestFullStoreRefusesNewAndKeepsOld(t *testing.T) {
@@ -103,6 +102,64 @@ func TestFloodOfOneKindTakesNoRoomFromAnother(t *testing.T) {
 					fill(t, s, other, 0, 10, time.Hour)
 				}
 			}
+		}
+	})
+}
+
+// big is the i-th challenge that takes more than 8 kB.
+func big(t *testing.T, s *memory.Store, i int) (bool, error) {
+	return s.Add(t.Context(), key(session.KindChallenge, i), strings.Repeat("x", session.MaxValue), time.Now().Add(time.Minute))
+}
+
+func TestBytesOfAKindAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, held := memory.New(memory.Config{MaxBytes: 1 << 20}), 0
+		for {
+			added, err := big(t, s, held)
+			if errors.Is(err, session.ErrFull) && !added {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			held++
+		}
+		if held < 100 || held > 128 {
+			t.Errorf("%d records of 8 kB fit into 1 MB", held)
+		}
+		fill(t, s, session.KindSession, 0, 10_000, time.Hour) // have no such bound
+		fill(t, s, session.KindLease, 0, 100, time.Hour)      // have their own
+		s.Delete(t.Context(), key(session.KindChallenge, 0))
+		if added, err := big(t, s, held); !added || err != nil {
+			t.Errorf("Add after a Delete = %v, %v, want room", added, err)
+		}
+		time.Sleep(time.Minute)
+		for i := range held {
+			if added, err := big(t, s, i); !added || err != nil {
+				t.Fatalf("Add %d after all have expired = %v, %v, want room", i, added, err)
+			}
+		}
+	})
+}
+
+// A flood must not keep those from going on who are in the middle.
+func TestFullOfBytesStillChangesWhatItHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New(memory.Config{MaxBytes: 10_000})
+		fill(t, s, session.KindChallenge, 1000, 1001, time.Hour)
+		big(t, s, 0)
+		k := key(session.KindChallenge, 1000)
+		for range 100 { // what an Update takes is given back by the next
+			for _, value := range []string{strings.Repeat("x", session.MaxValue), ""} {
+				old, _, _ := s.Load(t.Context(), k)
+				if updated, err := s.Update(t.Context(), k, old, value, time.Now().Add(time.Hour)); !updated || err != nil {
+					t.Fatalf("Update = %v, %v, want true", updated, err)
+				}
+			}
+		}
+		s.Delete(t.Context(), key(session.KindChallenge, 0))
+		if added, err := big(t, s, 0); !added || err != nil {
+			t.Errorf("Add after it all = %v, %v, want room", added, err)
 		}
 	})
 }

@@ -50,6 +50,7 @@ var causes = []struct{ word, cause string }{
 	{"max number of clients", "has too many clients"},
 	{"not an integer", "key holds a record, not a counter"},
 	{"No such master", "Sentinel does not know this master"},
+	{"SENTINEL", "is no Sentinel"},
 	{"cluster support disabled", "is no cluster"},
 }
 
