@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -27,7 +28,7 @@ const (
 // Provision fills in placeholders. It does not connect.
 func (s *RedisStore) Provision(ctx caddy.Context) error {
 	s.log = ctx.Logger()
-	if err := s.resolve(); err != nil {
+	if err := errors.Join(s.check(), s.resolve()); err != nil {
 		return fmt.Errorf("store redis: %w", err)
 	}
 	if _, err := redis.New(s.resolved); err != nil {
@@ -146,7 +147,7 @@ func (s *RedisStore) open(keys *keyring) (*openStore, error) {
 func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the store's name
 	s.Addresses = d.RemainingArgs()
-	return readBlock(d, "store redis", map[string]option{
+	err := readBlock(d, "store redis", map[string]option{
 		"username": text(&s.Username),
 		"password": text(&s.Password),
 		"database": number(&s.Database),
@@ -157,6 +158,29 @@ func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cache":    {read: s.readCache},
 		"timeout":  span(&s.Timeout),
 	})
+	if err == nil {
+		err = s.check()
+	}
+	if err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// check refuses what can be told from the config alone. The Caddyfile parser
+// shares it, since it knows the line.
+func (s *RedisStore) check() error {
+	switch {
+	case len(s.Addresses) > 1 && !s.Cluster && s.Sentinel == nil:
+		return errors.New("store redis has several addresses: say what they are, with cluster or sentinel <master>")
+	case s.Cluster && s.Sentinel != nil:
+		return errors.New("store redis: cluster and sentinel contradict each other")
+	case s.Cluster && s.Database != 0:
+		return errors.New("store redis: a cluster has no database but 0")
+	case time.Duration(s.Cache) > redis.MaxCacheFor:
+		return fmt.Errorf("store redis: cache %s is longer than %s, which bounds how late a revocation may be", time.Duration(s.Cache), redis.MaxCacheFor)
+	}
+	return nil
 }
 
 func (s *RedisStore) readTLS(d *caddyfile.Dispenser) error {
