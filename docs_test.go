@@ -197,17 +197,10 @@ var (
 	testName = regexp.MustCompile("`(?:[a-z0-9]+\\.)?(Test\\w+)`")
 )
 
-// TestFlowsAreTested reads the table of flows in docs/onelogin.md: each row
-// names tests, and each of them exists.
+// TestFlowsAreTested reads the table of flows in docs/onelogin.md: it has ten
+// rows, in order, and each names a test.
 func TestFlowsAreTested(t *testing.T) {
-	files := repository(t)
-	var tests []byte
-	for name, content := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			tests = append(tests, content...)
-		}
-	}
-	_, table, _ := strings.Cut(string(files["docs/onelogin.md"]), "\n## Flows\n")
+	_, table, _ := strings.Cut(string(repository(t)["docs/onelogin.md"]), "\n## Flows\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	rows := flowRow.FindAllStringSubmatch(table, -1)
 	if len(rows) != 10 {
@@ -217,13 +210,44 @@ func TestFlowsAreTested(t *testing.T) {
 		if row[1] != fmt.Sprint(i+1) {
 			t.Errorf("row %d is numbered %s", i+1, row[1])
 		}
-		named := testName.FindAllStringSubmatch(row[0], -1)
-		if len(named) == 0 {
+		if !testName.MatchString(row[0]) {
 			t.Errorf("row %s names no test", row[1])
 		}
-		for _, test := range named {
-			if !bytes.Contains(tests, []byte("\nfunc "+test[1]+"(")) {
-				t.Errorf("row %s names %s, which does not exist", row[1], test[1])
+	}
+}
+
+// TestWhatSurvivesWhatIsTested reads the table in docs/operations.md: each row
+// names a test.
+func TestWhatSurvivesWhatIsTested(t *testing.T) {
+	_, table, _ := strings.Cut(string(repository(t)["docs/operations.md"]), "\n## What survives what\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rows := strings.Split(strings.TrimSpace(table), "\n")
+	if len(rows) < 12 {
+		t.Fatalf("the table has %d lines", len(rows))
+	}
+	for _, row := range rows[2:] {
+		if !testName.MatchString(row) {
+			t.Errorf("no test in %s", row)
+		}
+	}
+}
+
+// TestNamedTestsExist finds the tests that documents name.
+func TestNamedTestsExist(t *testing.T) {
+	files := repository(t)
+	var tests []byte
+	for name, content := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			tests = append(tests, content...)
+		}
+	}
+	for name, content := range files {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		for _, test := range testName.FindAllSubmatch(content, -1) {
+			if !bytes.Contains(tests, []byte("\nfunc "+string(test[1])+"(")) {
+				t.Errorf("%s names %s, which does not exist", name, test[1])
 			}
 		}
 	}
