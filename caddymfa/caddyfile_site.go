@@ -40,6 +40,7 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 //		lifetime <duration>
 //		factors  <factor...>
 //		exempt   <path...>
+//		background <path...>
 //		require  [<METHOD...>] <path...> {
 //			max_age <duration>
 //			factors <factor...>
@@ -76,6 +77,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"lifetime":      duration(&h.Lifetime),
 		"factors":       factors(&h.Factors),
 		"exempt":        {read: h.readExempt, repeats: true},
+		"background":    {read: h.readBackground, repeats: true},
 		"require":       {read: h.readRequire, repeats: true},
 		"brand":         brand(&h.Brand),
 		"insecure_http": flag(&h.InsecureHTTP),
@@ -96,6 +98,18 @@ func (h *Handler) readExempt(d *caddyfile.Dispenser) error {
 	}
 	h.Exempt = append(h.Exempt, paths...)
 	return h.tryPaths(d)
+}
+
+func (h *Handler) readBackground(d *caddyfile.Dispenser) error {
+	paths := d.RemainingArgs()
+	if len(paths) == 0 {
+		return d.Err(`background needs a path: "background /api/notifications"`)
+	}
+	h.Background = append(h.Background, paths...)
+	if _, err := h.compileBackground(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }
 
 func (h *Handler) readRequire(d *caddyfile.Dispenser) error {

@@ -1,7 +1,6 @@
 package caddymfa
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -64,7 +63,7 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
 	}
 	now := time.Now()
-	proved, ok, err := h.proof(r.Context(), v, site(r), user, required, now)
+	proved, ok, err := h.proof(r, v, user, required, now)
 	if err != nil {
 		return h.unavailable(w, r, "load session", err)
 	}
@@ -100,10 +99,11 @@ var errNoKey = errors.New("session without a key")
 // proof returns the session that lets user's request pass. It costs one store
 // read, and at most once a minute a write that keeps the session from going
 // idle. It never asks OneLogin.
-func (h *Handler) proof(ctx context.Context, v visit, site, user string, required policy.Requirement, now time.Time) (session.Session, bool, error) {
+func (h *Handler) proof(r *http.Request, v visit, user string, required policy.Requirement, now time.Time) (session.Session, bool, error) {
 	if v.cookie == "" || v.conflict {
 		return session.Session{}, false, nil
 	}
+	ctx, site := r.Context(), site(r)
 	s, record, ok, err := h.sessions.Load(ctx, site, v.cookie)
 	if err != nil || !ok || !h.alive(s, user, now) {
 		return session.Session{}, false, err
@@ -111,10 +111,19 @@ func (h *Handler) proof(ctx context.Context, v visit, site, user string, require
 	if !required.Met(s.AuthTime, policy.Factor(s.Factor), now) {
 		return session.Session{}, false, nil
 	}
-	if now.Sub(s.Seen) >= min(touchEvery, time.Duration(h.Idle)/2) {
+	if now.Sub(s.Seen) >= min(touchEvery, time.Duration(h.Idle)/2) && h.isUse(r) {
 		err = h.sessions.Touch(ctx, site, v.cookie, record, s, now)
 	}
 	return s, err == nil, err
+}
+
+// isUse tells whether a request shows that somebody is there. An event stream
+// connects again by itself, and a prefetch is a browser's guess.
+func (h *Handler) isUse(r *http.Request) bool {
+	if r.Header.Get("Sec-Purpose") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		return false
+	}
+	return h.unasked == nil || !h.unasked.Judge(target(r)).Exempt
 }
 
 // alive tells whether a session is this user's and has not ended. Where the

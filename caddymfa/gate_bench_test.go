@@ -68,7 +68,7 @@ func BenchmarkGate(b *testing.B) {
 			for i := range requests {
 				requests[i] = next()
 			}
-			ctx, now := context.Background(), time.Now()
+			now := time.Now()
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
@@ -76,7 +76,7 @@ func BenchmarkGate(b *testing.B) {
 				var v visit
 				v.cookie, _, v.conflict = identity.Cookie(r.Header, h.cookies.session)
 				judged := h.rules.Judge(target(r))
-				_, ok, err := h.proof(ctx, v, site(r), r.Header["X-Bench-User"][0], judged.Requirement, now)
+				_, ok, err := h.proof(r, v, r.Header["X-Bench-User"][0], judged.Requirement, now)
 				if !ok || err != nil {
 					b.Fatalf("verified request refused: %v", err)
 				}

@@ -77,6 +77,12 @@ type Handler struct {
 	// (docs/paths.md).
 	Exempt []string `json:"exempt,omitempty"`
 
+	// Background lists paths, written as those of Exempt, whose requests do not
+	// count as use: what an open page asks for by itself must not keep a
+	// session from going idle. Neither do event streams, prefetches and our
+	// own pages. They need the same proof as any other path. Default: none.
+	Background []string `json:"background,omitempty"`
+
 	// Require lists rules for parts of the site. Where several apply the
 	// strictest wins; none can weaken the site's own options.
 	Require []Rule `json:"require,omitempty"`
@@ -112,6 +118,7 @@ type Handler struct {
 	log      *zap.Logger
 	userKey  string // of User, if it is one placeholder
 	rules    *policy.Rules
+	unasked  *policy.Rules // exempts what Background lists; nil: nothing
 	sessions *session.Sessions
 	streams  *session.Streams
 	matchers caddyhttp.MatcherSets
@@ -161,6 +168,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.sessions, h.streams = h.app.sessions(), h.app.store.value.streams
 	h.setDefaults()
 	if h.rules, err = h.compile(); err != nil {
+		return err
+	}
+	if h.unasked, err = h.compileBackground(); err != nil {
 		return err
 	}
 	if err := errors.Join(h.Brand.load(), h.Enroll.compile()); err != nil {
@@ -258,6 +268,20 @@ func (h *Handler) compile() (*policy.Rules, error) {
 		rules = append(rules, policy.Rule{Methods: rule.Methods, Paths: rule.Paths, Requirement: own})
 	}
 	return policy.Compile(base, h.Exempt, rules)
+}
+
+// compileBackground returns rules under which the background paths are exempt:
+// they are read as strictly as exemptions are.
+func (h *Handler) compileBackground() (*policy.Rules, error) {
+	if len(h.Background) == 0 {
+		return nil, nil
+	}
+	base := policy.Requirement{MaxAge: defaultMaxAge, Factors: policy.AnyFactor}
+	rules, err := policy.Compile(base, h.Background, nil)
+	if err != nil {
+		return nil, errors.New("background: " + strings.TrimPrefix(err.Error(), "exempt: "))
+	}
+	return rules, nil
 }
 
 func requirement(maxAge caddy.Duration, factors []string) (policy.Requirement, error) {
