@@ -6,6 +6,8 @@
 package redistest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -101,15 +103,20 @@ func program(t testing.TB) string {
 }
 
 // FreeAddr returns an address of 127.0.0.1 on which nobody listened a moment
-// ago.
+// ago. Its port lies below those that systems give to connections, one of which
+// might take it while a server is away.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last, tries = 11_000, 32_000, 100
+	for range tries {
+		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.N(last-first))
+		if listener, err := net.Listen("tcp", addr); err == nil {
+			listener.Close()
+			return addr
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 func portOf(addr string) string {
