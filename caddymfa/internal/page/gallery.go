@@ -49,6 +49,13 @@ func factors() []Factor {
 	}
 }
 
+// locked are factors whose pushes are paused.
+func locked() []Factor {
+	all := factors()
+	all[0].LockedUntil = shownAt().Add(4*time.Minute + 20*time.Second)
+	return all
+}
+
 // code is the page that asks for a code of one kind of factor.
 func code(f Factor) Page {
 	p := base(Code)
@@ -72,8 +79,10 @@ func push() Page {
 func steps() []Sample {
 	choose := base(Choose)
 	choose.Factors = factors()
-	single := base(Choose)
+	single, paused, stuck := choose, choose, choose
 	single.Factors = factors()[1:2]
+	paused.Factors = locked()
+	stuck.Factors = locked()[:1]
 	unsaved := choose
 	unsaved.Unsaved = true
 	helped := choose
@@ -86,6 +95,7 @@ func steps() []Sample {
 	samples := []Sample{
 		{"choose", choose}, {"choose-single", single}, {"choose-unsaved", unsaved},
 		{"choose-temporary", helped}, {"choose-scarce", scarce}, {"smart", smart},
+		{"choose-locked", paused}, {"choose-stuck", stuck},
 	}
 	all := append(factors(),
 		Factor{ID: "f5", Kind: "voice", Name: ""},
@@ -176,8 +186,8 @@ func session(site, browser, factor string, ago time.Duration) SessionItem {
 // sessions are the pages that list where somebody is verified.
 func sessions() []Sample {
 	list := base(Sessions)
-	list.Self, list.Now = "/.mfa/sessions", shownAt()
-	only, none, many, ended, unknown := list, list, list, list, list
+	list.Self, list.Now, list.Report = "/.mfa/sessions", shownAt(), "cmVwb3J0"
+	only, none, many, ended, reported := list, list, list, list, list
 	list.Sessions = []SessionItem{
 		session("app.example.com", "Firefox on Linux", "protect", 5*time.Minute),
 		session("wiki.example.com", "Firefox on Linux", "sms", 3*time.Hour),
@@ -192,11 +202,12 @@ func sessions() []Sample {
 		many.Sessions = append(many.Sessions, session("reports.example.com", "Chrome on Windows", "totp", time.Duration(7*i)*time.Minute))
 	}
 	many.Sessions[2].Current = true
-	many.CSRF = strings.Repeat(many.CSRF, 80) // as long as a sealed one
-	unknown.Error = SessionsUnknown
+	many.CSRF, many.Report = strings.Repeat(many.CSRF, 80), strings.Repeat(many.Report, 40) // as long as sealed ones
+	reported.Sessions, reported.Reported = list.Sessions, true
+	reported.Brand.Help = "Call extension 200."
 	return []Sample{
 		{"sessions", list}, {"sessions-only", only}, {"sessions-ended", ended}, {"sessions-many", many},
-		{"sessions-none", none}, {"sessions-unknown", unknown},
+		{"sessions-none", none}, {"sessions-reported", reported},
 	}
 }
 
@@ -212,12 +223,12 @@ func outcomes() []Sample {
 		case Locked:
 			p.RetryAfter = 14*time.Minute + 40*time.Second
 		case Verified:
-			p.Current = factors()[0]
+			p.Current, p.Report = factors()[0], "cmVwb3J0"
 			p.VerifiedAt = shownAt()
 			p.VerifiedUntil = p.VerifiedAt.Add(p.LastsFor)
 		case NoDevice:
 			p.NotOffered = []string{"YubiKey", "Security questions"}
-		case Unavailable, Refused, BadRequest, NotFound, MethodNotAllowed, NoUser:
+		case Unavailable, Refused, Stale, BadRequest, NotFound, MethodNotAllowed, NoUser:
 			p.Reference = "7f3a9c2e"
 		}
 		samples = append(samples, Sample{look.Slug, p})
@@ -228,7 +239,7 @@ func outcomes() []Sample {
 // problems are the pages that say what was wrong with the last step.
 func problems() []Sample {
 	var samples []Sample
-	for problem := EmptyCode; problem <= SessionsUnknown; problem++ {
+	for problem := EmptyCode; problem <= RegistrationExpired; problem++ {
 		p := after(problem)
 		p.Error, p.RetryAfter = problem, 15*time.Minute
 		if problem == WrongCode {
@@ -254,8 +265,9 @@ func after(problem Problem) Page {
 	case problem == EmptyPassword, problem == WrongPassword:
 		p = base(Password)
 		p.User, p.Typed = "", "alice@example.com"
-	case problem == SessionsUnknown:
-		p = sessions()[0].Page
+	case problem == TooManySends, problem == PushPending, problem == PushLocked:
+		p = base(Choose)
+		p.Factors = locked()
 	default:
 		p = base(Choose)
 		p.Factors = factors()

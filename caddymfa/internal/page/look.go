@@ -62,6 +62,8 @@ func lookOf(k Kind) (look, bool) {
 		return look{"unavailable", "outcome", "alert", "wait", "retry"}, true
 	case Refused:
 		return look{"refused", "outcome", "alert", "wait", "again"}, true
+	case Stale:
+		return look{"stale", "outcome", "clock", "wait", "again"}, true
 	case BadRequest:
 		return look{"bad_request", "outcome", "alert", "wait", "again"}, true
 	case NotFound:
@@ -83,8 +85,6 @@ func (p Problem) key() string {
 		return "error.short_code"
 	case LongCode:
 		return "error.long_code"
-	case LetterCode:
-		return "error.letter_code"
 	case MalformedCode:
 		return "error.malformed_code"
 	case WrongCode:
@@ -95,16 +95,16 @@ func (p Problem) key() string {
 		return "error.too_many_tries"
 	case TooManySends:
 		return "error.too_many_sends"
-	case SendFailed:
-		return "error.send_failed"
+	case PushPending:
+		return "error.push_pending"
+	case PushLocked:
+		return "error.push_locked"
+	case AddressLimited:
+		return "error.address_limited"
 	case FactorGone:
 		return "error.factor_gone"
 	case NotPending:
 		return "error.not_pending"
-	case OtherBrowser:
-		return "error.other_browser"
-	case StaleForm:
-		return "error.stale_form"
 	case EmptyName:
 		return "error.empty_name"
 	case EmptyPassword:
@@ -115,8 +115,6 @@ func (p Problem) key() string {
 		return "error.enrol_failed"
 	case RegistrationExpired:
 		return "error.registration_expired"
-	case SessionsUnknown:
-		return "error.sessions_unknown"
 	}
 	return "error.unknown"
 }

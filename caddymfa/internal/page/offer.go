@@ -22,16 +22,21 @@ func (f Factor) sent() bool { return f.Kind == "sms" || f.Kind == "email" || f.K
 // code here.
 func (f Factor) approved() bool { return f.Kind == "protect" || f.Kind == "voice" }
 
+// locked says whether the factor cannot be used now.
+func (f Factor) locked() bool { return !f.LockedUntil.IsZero() }
+
 // ordered puts a temporary code last: it is for those who have nothing else.
 // While approvals are slow, codes come before them and none of them is the
-// default.
+// default. What cannot be used comes behind everything.
 func ordered(factors []Factor, scarce bool) []Factor {
 	factors = slices.Clone(factors)
 	for i, f := range factors {
-		factors[i].Default = f.Default && f.Kind != "temporary" && !(scarce && f.approved())
+		factors[i].Default = f.Default && !f.locked() && f.Kind != "temporary" && !(scarce && f.approved())
 	}
 	rank := func(f Factor) int {
 		switch {
+		case f.locked():
+			return 3
 		case f.Kind == "temporary":
 			return 2
 		case scarce && f.approved():
@@ -58,6 +63,12 @@ func (o offer) Action() string {
 	return "start"
 }
 
+// Locked says whether there is no button, but when there will be one.
+func (o offer) Locked() bool { return o.Factor.locked() }
+
+// Until is when there will be a button again.
+func (o offer) Until() (phrase, error) { return o.say("start.until", o.Factor) }
+
 // Label is the text of the button that starts with this factor.
 func (o offer) Label() (phrase, error) {
 	if o.Kind == Smart && o.Big {
@@ -78,15 +89,21 @@ func (o offer) Icon() string {
 func (v *view) Resend() offer { return offer{v, v.Current, false} }
 
 // Main is the factor of the big button: the default, or else the first. It is
-// nil where there is nothing to choose from.
+// nil where there is nothing that can be used.
 func (v *view) Main() *offer {
-	if len(v.Factors) == 0 {
+	i := v.mainIndex()
+	if i < 0 {
 		return nil
 	}
-	return &offer{v, v.Factors[v.mainIndex()], true}
+	return &offer{v, v.Factors[i], true}
 }
 
+// mainIndex is -1 where there is no main factor. What is locked comes last, so
+// that the first one tells of all.
 func (v *view) mainIndex() int {
+	if len(v.Factors) == 0 || v.Factors[0].locked() {
+		return -1
+	}
 	return max(0, slices.IndexFunc(v.Factors, func(f Factor) bool { return f.Default }))
 }
 

@@ -19,6 +19,7 @@
 //	name             user: as it was typed
 //	login            user and password: as they were typed
 //	cancel, logout   nothing more
+//	report           nothing more, and [Page.Report] in place of Page.CSRF
 //	sessions/end     session: the [SessionItem.Handle] that was chosen, or
 //	                 all: 1
 //
@@ -86,7 +87,7 @@ const (
 	// up is confirmed on the device itself. [200]
 	EnrollWait
 	// Sessions lists where the person is verified, and lets them sign out of
-	// one or of all. [200, or 503 with an Error]
+	// one or of all. [200]
 	Sessions
 	// Continue hands the browser over to OneLogin, which signs it in there
 	// too. It needs [PolicyWithForm] in place of [Policy]. [200]
@@ -112,8 +113,10 @@ const (
 	NoUser
 	// Unavailable: we could not tell, so the site stays closed. [503]
 	Unavailable
-	// Refused: the form came from another site, or is too old. [403]
+	// Refused: the form came from another site. [403]
 	Refused
+	// Stale: the form is too old, or was made for somebody else. [403]
+	Stale
 	// BadRequest: the request makes no sense. [400]
 	BadRequest
 	// NotFound: no such page below Base. [404]
@@ -138,8 +141,6 @@ const (
 	ShortCode
 	// LongCode: more characters than a code has.
 	LongCode
-	// LetterCode: something other than digits, where codes are digits.
-	LetterCode
 	// MalformedCode: not a code, for a reason that is not told apart.
 	MalformedCode
 	// WrongCode: OneLogin refused the code.
@@ -150,16 +151,18 @@ const (
 	TooManyTries
 	// TooManySends: nothing further is sent for now; see RetryAfter.
 	TooManySends
-	// SendFailed: the code or push could not be sent.
-	SendFailed
+	// PushPending: nothing was sent, because the user has a push already that
+	// waits for an answer.
+	PushPending
+	// PushLocked: nothing was sent, because the user declined or reported a
+	// push; until when is said if one of Factors says so.
+	PushLocked
+	// AddressLimited: too much came from the same network; see RetryAfter.
+	AddressLimited
 	// FactorGone: the chosen factor is not, or no longer, offered.
 	FactorGone
 	// NotPending: a code came in although none was asked for.
 	NotPending
-	// OtherBrowser: the challenge was begun in another browser.
-	OtherBrowser
-	// StaleForm: the form was too old and has been renewed.
-	StaleForm
 	// EmptyName: no user name was typed.
 	EmptyName
 	// EmptyPassword: no password was typed.
@@ -171,9 +174,6 @@ const (
 	EnrolFailed
 	// RegistrationExpired: setting the factor up took too long.
 	RegistrationExpired
-	// SessionsUnknown: the list of sessions may be incomplete or out of date,
-	// because it could not be read or changed.
-	SessionsUnknown
 )
 
 // Brand is how the operator presents the pages. The zero value is fine.
@@ -200,6 +200,10 @@ type Factor struct {
 	Name string
 	// Default puts this one first. Without any default the first is first.
 	Default bool
+	// LockedUntil says that this one cannot be used until then. It is shown
+	// behind all others, with the time in full minutes and without a button.
+	// Zero = it can be used.
+	LockedUntil time.Time
 }
 
 // Alternative is one entry of the language switch.
@@ -277,7 +281,7 @@ type Page struct {
 	TriesLeft  int           // shown while it is 1 to 3; 0 = not known
 	RetryAfter time.Duration // until a lock ends; 0 = not known
 
-	// Error is shown on the pages before [Continue]. The others are
+	// Error is shown on the pages before [Sessions]. The others are
 	// themselves about what happened.
 	Error Problem
 
@@ -306,6 +310,13 @@ type Page struct {
 	// Now is what the times of sessions are told from; zero = they are not
 	// told.
 	Now time.Time
+
+	// Report is the csrf value of the form on [Verified] and [Sessions] with
+	// which people say that they got a request they did not start; "" = no
+	// such form.
+	Report string
+	// Reported says on [Sessions] that they just did, in place of the form.
+	Reported bool
 
 	// Alternatives is the visible language switch, in the order shown.
 	Alternatives []Alternative

@@ -93,7 +93,7 @@ func inside(address string) bool {
 func TestEveryFormIsPostedWithItsSecrets(t *testing.T) {
 	endpoints := map[string]bool{
 		"/.mfa/start": true, "/.mfa/verify": true, "/.mfa/cancel": true, "/.mfa/logout": true,
-		"/.mfa/name": true, "/.mfa/login": true, "/.mfa/enroll": true, "/.mfa/confirm": true, "/.mfa/sessions/end": true,
+		"/.mfa/report": true, "/.mfa/name": true, "/.mfa/login": true, "/.mfa/enroll": true, "/.mfa/confirm": true, "/.mfa/sessions/end": true,
 	}
 	each(t, func(t *testing.T, p page.Page) {
 		ours := func(n *html.Node) bool { return n.Data == "form" && !has(n, "data-onward") }
@@ -101,8 +101,12 @@ func TestEveryFormIsPostedWithItsSecrets(t *testing.T) {
 			if attr(form, "method") != "post" || !endpoints[attr(form, "action")] {
 				t.Errorf("form %v: want it posted to an endpoint", form.Attr)
 			}
-			if got := attr(only(t, form, with("name", "csrf")), "value"); got != p.CSRF {
-				t.Errorf("csrf = %q, want %q", got, p.CSRF)
+			want := p.CSRF
+			if attr(form, "action") == "/.mfa/report" {
+				want = p.Report
+			}
+			if got := attr(only(t, form, with("name", "csrf")), "value"); got != want {
+				t.Errorf("csrf = %q, want %q", got, want)
 			}
 			buttons := find(form, tag("button"))
 			if len(buttons) != 1 && attr(form, "action") != "/.mfa/sessions/end" {
@@ -199,7 +203,7 @@ func TestGalleryShowsEveryKindAndProblem(t *testing.T) {
 			t.Errorf("no sample of kind %d", kind)
 		}
 	}
-	for problem := page.None; problem <= page.SessionsUnknown; problem++ {
+	for problem := page.None; problem <= page.RegistrationExpired; problem++ {
 		if !problems[problem] {
 			t.Errorf("no sample of problem %d", problem)
 		}

@@ -74,6 +74,9 @@ var hostile = []string{
 func fill(p page.Page, s string) page.Page {
 	p.Brand = page.Brand{Name: s, Help: s, Logo: s}
 	p.Site, p.User, p.Base, p.CSRF = s, s, s, s
+	if p.Report != "" {
+		p.Report = s
+	}
 	p.Self, p.StillURL, p.ReturnTo, p.Reference = s, s, s, s
 	p.Typed, p.VoiceCode, p.Secret, p.TOTPURL, p.SessionToken = s, s, s, s, s
 	if p.Events != "" {

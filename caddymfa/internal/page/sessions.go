@@ -58,15 +58,12 @@ func (v *view) Rest() string { return v.count("sessions.rest", int64(len(v.Sessi
 // the factors and without the times as machines read them.
 func (v *view) brief() bool { return len(v.Sessions) > maxFull }
 
-// Intro says what there is to do with the list. It is nil where the error has
-// said that there is none.
+// Intro says what there is to do with the list.
 func (v *view) Intro() (phrase, error) {
 	switch {
-	case len(v.Sessions) == 0 && v.Error != None:
-		return nil, nil
 	case len(v.Sessions) == 0:
 		return v.Say("sessions.none")
-	case len(v.Sessions) == 1 && v.Sessions[0].Current && v.Error == None:
+	case len(v.Sessions) == 1 && v.Sessions[0].Current:
 		return v.Say("sessions.only")
 	}
 	return v.Say("sessions.text")
@@ -117,7 +114,7 @@ func (v *view) moment(key string, t time.Time, away time.Duration) part {
 		told.Text = v.count(key+"."+name, int64(away.Round(unit)/unit))
 	}
 	if !v.brief() {
-		told.Stamp = t.UTC().Format("2006-01-02T15:04:05Z")
+		told.Stamp = t.UTC().Format(stamped)
 	}
 	return told
 }

@@ -216,7 +216,6 @@ func TestListSaysWhatItIs(t *testing.T) {
 		{"sessions", "Sign out of any browser that you don’t know or no longer use."},
 		{"sessions-only", "You are verified in this browser only."},
 		{"sessions-none", "You are not verified anywhere at the moment."},
-		{"error.sessions_unknown", "Sign out of any browser that you don’t know or no longer use."},
 	}
 	for _, test := range tests {
 		if got := text(only(t, dom(t, sample(t, test.name)), with("class", "lead"))); got != test.want {
@@ -227,24 +226,6 @@ func TestListSaysWhatItIs(t *testing.T) {
 	elsewhere.Sessions[0].Current = false
 	if said := text(dom(t, elsewhere)); strings.Contains(said, "this browser only") {
 		t.Errorf("a session elsewhere is taken for this browser's: %q", said)
-	}
-}
-
-func TestListThatCannotBeReadClaimsNothing(t *testing.T) {
-	root := dom(t, sample(t, "sessions-unknown"))
-	if leads := find(root, with("class", "lead")); len(leads) > 0 {
-		t.Errorf("the page claims %q", text(leads[0]))
-	}
-	if again := only(t, root, with("class", "button main")); attr(again, "href") != "/.mfa/sessions" {
-		t.Errorf("try again leads to %q", attr(again, "href"))
-	}
-	if found := find(dom(t, sample(t, "sessions-none")), with("class", "button main")); len(found) > 0 {
-		t.Errorf("an empty list asks to %q", text(found[0]))
-	}
-	p := sample(t, "sessions-only")
-	p.Error = page.SessionsUnknown
-	if said := text(dom(t, p)); strings.Contains(said, "this browser only") {
-		t.Errorf("an uncertain list is taken for all there is: %q", said)
 	}
 }
 

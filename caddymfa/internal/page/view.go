@@ -27,7 +27,7 @@ func newView(p Page, l look, texts catalogue) *view {
 	p.Brand.Name, p.Typed = tidy(p.Brand.Name), visible(p.Typed)
 	p.VoiceCode, p.Secret = groups(p.VoiceCode, 3), groups(p.Secret, 4)
 	p.Base, p.Self, p.ReturnTo = local(p.Base), local(p.Self), local(p.ReturnTo)
-	if p.Kind >= Continue {
+	if p.Kind >= Sessions {
 		p.Error = None // the page itself says what happened
 	}
 	if p.Events != "" {
@@ -49,7 +49,7 @@ func newView(p Page, l look, texts catalogue) *view {
 // blinded is p without what only a real user could have.
 func blinded(p Page) Page {
 	p.Factors, p.NotOffered = slices.Clone(p.Factors), nil
-	p.Sessions, p.Ended = nil, SessionItem{}
+	p.Sessions, p.Ended, p.Report, p.Reported = nil, SessionItem{}, "", false
 	for i := range p.Factors {
 		p.Factors[i].Name, p.Factors[i].Default = "", false
 	}
@@ -101,10 +101,16 @@ func (v *view) Verb() string {
 
 // Again says whether the factors are offered where a challenge has ended. Only
 // running out of time is a reason to go on at once.
-func (v *view) Again() bool { return v.Kind == Expired && len(v.Factors) > 0 }
+func (v *view) Again() bool { return v.Kind == Expired && v.Main() != nil }
 
-// ErrorKey is where the catalogues tell of the error.
-func (v *view) ErrorKey() string { return v.Error.key() }
+// Trouble tells of the error, which may be about a factor that is locked.
+func (v *view) Trouble() (phrase, error) {
+	about := v.Current
+	if i := slices.IndexFunc(v.Factors, Factor.locked); i >= 0 {
+		about = v.Factors[i]
+	}
+	return v.say(v.Error.key(), about)
+}
 
 // Reloads says whether a browser without script should reload the page: not
 // under the hands of somebody who is typing or reading an error.
@@ -232,7 +238,7 @@ func (v *view) Heading() string {
 
 // Slow says whether to tell why codes come first: because there are both.
 func (v *view) Slow() bool {
-	approval := func(f Factor) bool { return f.approved() }
+	approval := func(f Factor) bool { return f.approved() && !f.locked() }
 	code := func(f Factor) bool { return !f.approved() && f.Kind != "temporary" }
 	return v.Scarce && v.Kind == Choose && slices.ContainsFunc(v.Factors, approval) && slices.ContainsFunc(v.Factors, code)
 }

@@ -24,6 +24,9 @@ type part struct {
 	Stamp string // the time that Text tells, for machines; "" = none
 }
 
+// stamped is how machines read a time in UTC (HTML, section "datetime").
+const stamped = "2006-01-02T15:04:05Z"
+
 // phrase is a sentence of the catalogue with its values filled in.
 type phrase []part
 
@@ -86,6 +89,8 @@ func (v *view) value(name string, about Factor) part {
 		return part{Text: v.words(v.RetryAfter)}
 	case "{tries}":
 		return part{Text: v.count("tries", int64(v.TriesLeft))}
+	case "{until}":
+		return minute(about.LockedUntil)
 	}
 	return v.rowValue(name)
 }
@@ -99,6 +104,16 @@ func (v *view) nameOf(f Factor) part {
 		return part{Text: name, Name: true}
 	}
 	return part{Text: v.texts["device."+f.sort()]}
+}
+
+// minute is the first full minute that is not before t: nobody should press
+// too early. The script tells it in the reader's own time zone.
+func minute(t time.Time) part {
+	if t.IsZero() {
+		return part{}
+	}
+	t = t.UTC().Add(time.Minute - 1).Truncate(time.Minute)
+	return part{Text: t.Format("2006-01-02 15:04 UTC"), Stamp: t.Format(stamped)}
 }
 
 // words says a duration as people do: "8 hours", "about 2 minutes". It is ""
