@@ -23,19 +23,20 @@ type problem struct {
 
 // challengeJSON is a challenge for programs. Durations are in seconds.
 type challengeJSON struct {
-	State     string       `json:"state"`
-	CSRF      string       `json:"csrf,omitempty"`
-	User      string       `json:"user"`
-	Site      string       `json:"site"`
-	Factors   []factorJSON `json:"factors,omitempty"`
-	Factor    string       `json:"factor,omitempty"` // id of the activated one, or kind of the session's
-	NeedsCode *bool        `json:"needs_code,omitempty"`
-	ExpiresIn int64        `json:"expires_in,omitempty"`
-	ResendIn  int64        `json:"resend_in,omitempty"`
-	TriesLeft *int         `json:"tries_left,omitempty"`
-	RetryIn   int64        `json:"retry_in,omitempty"`
-	ReturnTo  string       `json:"return_to,omitempty"`
-	Needs     []string     `json:"needs,omitempty"` // what a first login has to be given: user, password
+	State      string       `json:"state"`
+	CSRF       string       `json:"csrf,omitempty"`
+	ReportCSRF string       `json:"report_csrf,omitempty"` // of a session: to report a push
+	User       string       `json:"user"`
+	Site       string       `json:"site"`
+	Factors    []factorJSON `json:"factors,omitempty"`
+	Factor     string       `json:"factor,omitempty"` // id of the activated one, or kind of the session's
+	NeedsCode  *bool        `json:"needs_code,omitempty"`
+	ExpiresIn  int64        `json:"expires_in,omitempty"`
+	ResendIn   int64        `json:"resend_in,omitempty"`
+	TriesLeft  *int         `json:"tries_left,omitempty"`
+	RetryIn    int64        `json:"retry_in,omitempty"`
+	ReturnTo   string       `json:"return_to,omitempty"`
+	Needs      []string     `json:"needs,omitempty"` // what a first login has to be given: user, password
 
 	Polled    bool           `json:"polled,omitempty"`     // may be approved elsewhere
 	VoiceCode string         `json:"voice_code,omitempty"` // to key into the phone that rings
@@ -64,6 +65,9 @@ type factorJSON struct {
 	Kind    string `json:"kind"`
 	Name    string `json:"name"`
 	Default bool   `json:"default"`
+
+	LockedUntil time.Time `json:"locked_until,omitzero"` // cannot be started before
+	LockedIn    int64     `json:"locked_in,omitempty"`
 }
 
 // setPrivate keeps an answer of ours out of every cache.

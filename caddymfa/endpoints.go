@@ -47,6 +47,8 @@ func endpointOf(name string) (endpoint, bool) {
 		return endpoint{reading, (*Handler).serveSessions}, true
 	case "sessions/end":
 		return endpoint{changing, (*Handler).serveEnd}, true
+	case "report":
+		return endpoint{changing, (*Handler).serveReport}, true
 	case eventsName:
 		return endpoint{changing, (*Handler).serveEvents}, true
 	}

@@ -55,7 +55,7 @@ func (k refusalKind) words() words {
 	case kindCrossSite:
 		return words{page.Refused, "cross_site", "The request was sent from another site."}
 	case kindStaleForm:
-		return words{page.Refused, "csrf", "The csrf value is missing, expired or not for this user and site."}
+		return words{page.Stale, "csrf", "The csrf value is missing, expired or not for this user and site."}
 	case kindBadForm:
 		return words{page.BadRequest, "bad_form", "The body is not a form or a flat JSON object of strings with each field once."}
 	case kindBadSecret:

@@ -16,8 +16,10 @@ const purposeSessions = "sessions form"
 
 // ownedJSON is where a person is verified, for programs.
 type ownedJSON struct {
-	CSRF     string          `json:"csrf"`
-	Sessions []ownedItemJSON `json:"sessions"`
+	CSRF       string          `json:"csrf"`
+	ReportCSRF string          `json:"report_csrf,omitempty"`
+	Reported   bool            `json:"reported,omitempty"`
+	Sessions   []ownedItemJSON `json:"sessions"`
 }
 
 type ownedItemJSON struct {
@@ -44,7 +46,7 @@ func (h *Handler) serveSessions(c *call) error {
 	if !alive {
 		return h.serveHome(c)
 	}
-	return h.showSessions(c, own, session.Listed{})
+	return h.showSessions(c, own, news{})
 }
 
 // serveEnd ends one of a person's own sessions, or all of them.
@@ -90,7 +92,7 @@ func (h *Handler) endOne(c *call, own session.Session, handle string) error {
 		return h.unavailable(c.w, c.r, "find session", err)
 	}
 	if !found || listed.Session.UserID != own.UserID {
-		return h.showSessions(c, own, session.Listed{}) // it has ended already, or was never theirs
+		return h.showSessions(c, own, news{}) // it has ended already, or was never theirs
 	}
 	if _, _, err := h.sessions.End(c.r.Context(), handle); err != nil {
 		return h.unavailable(c.w, c.r, "end session", err)
@@ -99,7 +101,7 @@ func (h *Handler) endOne(c *call, own session.Session, handle string) error {
 	if handle == h.ownHandle(c) {
 		return h.signedOut(c)
 	}
-	return h.showSessions(c, own, listed)
+	return h.showSessions(c, own, news{ended: listed})
 }
 
 // signedOut answers after this browser's own session has ended.
@@ -122,14 +124,20 @@ func (h *Handler) ownHandle(c *call) string {
 	return session.Handle(key)
 }
 
+// news is what the step that shows the sessions has done, if anything.
+type news struct {
+	ended    session.Listed
+	reported bool
+}
+
 // showSessions lists the sessions of own's user, this browser's first and then
 // those that were used last.
-func (h *Handler) showSessions(c *call, own session.Session, ended session.Listed) error {
+func (h *Handler) showSessions(c *call, own session.Session, done news) error {
 	all, _, err := h.sessions.List(c.r.Context(), ofUser(own), "", maxListed)
 	if err != nil {
 		return h.unavailable(c.w, c.r, "list sessions", err)
 	}
-	csrf, err := h.form(c, purposeSessions, ticket{User: own.User, Site: c.site, Expires: time.Now().Add(ticketLifetime)})
+	csrf, report, err := h.sessionForms(c, purposeSessions, own.User)
 	if err != nil {
 		return h.unavailable(c.w, c.r, "seal form", err)
 	}
@@ -144,11 +152,13 @@ func (h *Handler) showSessions(c *call, own session.Session, ended session.Liste
 		return cmp.Or(b.Session.Seen.Compare(a.Session.Seen), cmp.Compare(a.Handle, b.Handle))
 	})
 	if c.wantsJSON {
-		return writeJSON(c.w, http.StatusOK, ownedJSON{CSRF: csrf, Sessions: ownedItems(all, current)})
+		return writeJSON(c.w, http.StatusOK, ownedJSON{
+			CSRF: csrf, ReportCSRF: report, Reported: done.reported, Sessions: ownedItems(all, current),
+		})
 	}
 	p := page.Page{
 		Kind: page.Sessions, User: own.User, CSRF: csrf, Self: c.base + "sessions", ReturnTo: "/",
-		Now: time.Now(), Ended: sessionItem(ended, current),
+		Now: time.Now(), Ended: sessionItem(done.ended, current), Report: report, Reported: done.reported,
 		Alternatives: alternatives(c.base + "sessions?"),
 	}
 	for _, listed := range all {

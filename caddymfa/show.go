@@ -97,7 +97,10 @@ func (h *Handler) showJSON(c *call, status int, result stepup.Result) error {
 func factorsJSON(offers []stepup.Offer) []factorJSON {
 	var all []factorJSON
 	for _, offer := range offers {
-		all = append(all, factorJSON{ID: offer.ID, Kind: string(offer.Factor), Name: page.Clean(offer.Name), Default: offer.Default})
+		all = append(all, factorJSON{
+			ID: offer.ID, Kind: string(offer.Factor), Name: page.Clean(offer.Name), Default: offer.Default,
+			LockedUntil: offer.LockedUntil.UTC(), LockedIn: secondsUntil(offer.LockedUntil),
+		})
 	}
 	return all
 }

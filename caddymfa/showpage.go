@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,8 +37,12 @@ func (h *Handler) showPage(c *call, status int, result stepup.Result) error {
 		Error: pageProblem(result.Notice, c.fields), ReturnTo: c.ticket.ReturnTo, Unsaved: c.ticket.Unsaved,
 		Alternatives: alternatives(self),
 	}
-	for _, offer := range append(result.Offers, result.Enrollable...) {
+	for _, offer := range slices.Concat(result.Offers, result.Enrollable) {
+		offer.LockedUntil = lockedUntil(result, offer, c.fields["factor"])
 		p.Factors = append(p.Factors, factorOf(offer))
+		if offer.ID == result.Factor.ID {
+			p.ResendIn = max(p.ResendIn, until(offer.LockedUntil))
+		}
 	}
 	if e := result.Enrolment; e != nil {
 		p.Current = page.Factor{Kind: string(e.Factor)}
@@ -58,7 +63,29 @@ func until(t time.Time) time.Duration {
 }
 
 func factorOf(offer stepup.Offer) page.Factor {
-	return page.Factor{ID: offer.ID, Kind: string(offer.Factor), Name: offer.Name, Default: offer.Default}
+	return page.Factor{ID: offer.ID, Kind: string(offer.Factor), Name: offer.Name, Default: offer.Default, LockedUntil: offer.LockedUntil}
+}
+
+// lockedUntil is until when an offer cannot be started: as the engine says, or
+// because wanted was just refused for a reason that holds for this one too.
+func lockedUntil(result stepup.Result, offer stepup.Offer, wanted string) time.Time {
+	switch result.Notice {
+	case stepup.AddressLimited:
+		return result.RetryAt
+	case stepup.TooManySends, stepup.PushPending, stepup.PushLocked:
+		same := func(other stepup.Offer) bool {
+			return other.ID == wanted && (other.Factor == offer.Factor || message(other.Factor) && message(offer.Factor))
+		}
+		if slices.ContainsFunc(result.Offers, same) || slices.ContainsFunc(result.Enrollable, same) {
+			return result.RetryAt
+		}
+	}
+	return offer.LockedUntil
+}
+
+// message reports whether f counts against the one limit on messages and calls.
+func message(f policy.Factor) bool {
+	return f == policy.SMS || f == policy.Email || f == policy.Voice
 }
 
 // pageOf is the page that shows a result.
@@ -122,10 +149,16 @@ func pageProblem(n stepup.Notice, typed map[string]string) page.Problem {
 		return page.UsedCode
 	case stepup.MalformedCode:
 		return malformed(typed["code"])
-	case stepup.TooManyTries, stepup.AddressLimited:
+	case stepup.TooManyTries:
 		return page.TooManyTries
-	case stepup.TooManySends, stepup.PushPending, stepup.PushLocked:
+	case stepup.TooManySends:
 		return page.TooManySends
+	case stepup.PushPending:
+		return page.PushPending
+	case stepup.PushLocked:
+		return page.PushLocked
+	case stepup.AddressLimited:
+		return page.AddressLimited
 	case stepup.UnknownFactor:
 		return page.FactorGone
 	case stepup.NotPending:
@@ -168,17 +201,17 @@ func malformed(typed string) page.Problem {
 
 // showSession is the page of a person who is verified.
 func (h *Handler) showSession(c *call, s session.Session) error {
-	csrf, err := h.logoutForm(c, s.User)
+	csrf, report, err := h.sessionForms(c, purposeLogout, s.User)
 	if err != nil {
 		return h.unavailable(c.w, c.r, "seal form", err)
 	}
 	if c.wantsJSON {
 		return writeJSON(c.w, http.StatusOK, challengeJSON{
-			State: string(stepup.Verified), CSRF: csrf, User: s.User, Site: c.site, Factor: s.Factor, ReturnTo: "/",
+			State: string(stepup.Verified), CSRF: csrf, ReportCSRF: report, User: s.User, Site: c.site, Factor: s.Factor, ReturnTo: "/",
 		})
 	}
 	return h.render(c.w, c.r, http.StatusOK, page.Page{
-		Kind: page.Verified, User: s.User, CSRF: csrf, ReturnTo: "/", Current: page.Factor{Kind: s.Factor},
+		Kind: page.Verified, User: s.User, CSRF: csrf, Report: report, ReturnTo: "/", Current: page.Factor{Kind: s.Factor},
 		VerifiedAt: s.AuthTime, VerifiedUntil: s.AuthTime.Add(time.Duration(h.MaxAge)),
 		Alternatives: alternatives(c.base + "?"),
 	})
@@ -190,24 +223,19 @@ func (h *Handler) showSession(c *call, s session.Session) error {
 // another host would never be reached (docs/decisions/0005).
 func (h *Handler) showVerified(c *call, proof stepup.Proof) error {
 	user := h.proved(c, proof)
-	csrf, err := h.logoutForm(c, user)
+	csrf, report, err := h.sessionForms(c, purposeLogout, user)
 	if err != nil {
 		return h.unavailable(c.w, c.r, "seal form", err)
 	}
 	c.w.Header().Set("Refresh", "0; url="+c.ticket.ReturnTo)
 	p := page.Page{
-		Kind: page.Verified, User: user, CSRF: csrf, ReturnTo: c.ticket.ReturnTo,
+		Kind: page.Verified, User: user, CSRF: csrf, Report: report, ReturnTo: c.ticket.ReturnTo,
 		Current: page.Factor{Kind: string(proof.Factor)}, VerifiedAt: proof.AuthTime,
 	}
 	if !proof.AuthTime.IsZero() {
 		p.VerifiedUntil = proof.AuthTime.Add(c.ticket.MaxAge)
 	}
 	return h.render(c.w, c.r, http.StatusOK, p)
-}
-
-// logoutForm seals the csrf value of a form that signs user out.
-func (h *Handler) logoutForm(c *call, user string) (string, error) {
-	return h.form(c, purposeLogout, ticket{User: user, Site: c.site, Expires: time.Now().Add(time.Duration(h.Lifetime))})
 }
 
 func (h *Handler) showCancelled(c *call) error {
