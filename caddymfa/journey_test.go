@@ -125,6 +125,7 @@ func (b *browser) follow(address string) string {
 		b.t.Fatal(err)
 	}
 	r.Header.Set("Accept", "text/event-stream")
+	r.Host = b.host
 	if b.user != "" {
 		r.Header.Set("Remote-User", b.user)
 	}

@@ -2,6 +2,7 @@ package caddymfa_test
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -56,8 +57,9 @@ func (b *browser) stream(path, extra string) net.Conn {
 	}
 	b.t.Cleanup(func() { conn.Close() })
 	request, _ := http.NewRequest(http.MethodGet, b.url+path, nil)
+	request.Host = cmp.Or(b.host, request.Host)
 	cookies := ""
-	for _, c := range b.client.Jar.Cookies(request.URL) {
+	for _, c := range b.cookies() {
 		cookies += "; " + c.String()
 	}
 	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nRemote-User: %s\r\nCookie: %s\r\n%s\r\n",
