@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 )
 
@@ -38,32 +36,25 @@ func (s *Store) Count(ctx context.Context, key session.Key) (int64, time.Time, e
 	if !key.Kind.Valid() {
 		return 0, time.Time{}, errKind
 	}
-	name := s.name(key)
-	value, found, err := s.read(ctx, name)
-	if err != nil || !found {
+	reply, err := s.run(ctx, s.scripts.read, s.name(key))
+	if err != nil {
 		return 0, time.Time{}, err
 	}
-	n, err := strconv.ParseInt(string(value.sealed), 10, 64)
+	parts, err := reply.ToArray()
+	if err != nil || len(parts) != 2 {
+		return 0, time.Time{}, errReply
+	}
+	text, _ := parts[0].ToString()
+	left, _ := parts[1].AsInt64()
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return 0, time.Time{}, errRecord
 	}
-	reply, err := s.do(ctx, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		return c.Do(ctx, c.B().Pttl().Key(name).Build())
-	})
-	if err != nil {
-		return 0, time.Time{}, err
-	}
-	const persistent = -1
-	left, err := reply.AsInt64()
-	switch {
-	case err != nil:
-		return 0, time.Time{}, errReply
-	case left < persistent || left == 0: // it ended meanwhile
+	if n == 0 {
 		return 0, time.Time{}, nil
-	case left == persistent: // not by us; the next increment gives it a window
-		left = 1
 	}
-	return n, s.after(left), nil
+	// Made persistent, not by us: the next increment gives it a window.
+	return n, s.after(max(left, 1)), nil
 }
 
 // after returns the moment that is ms from now.

@@ -45,7 +45,10 @@ func (m *marks) get(key session.Key, now time.Time) (mark, bool) {
 	sh := m.shard(key)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	found, ok := sh.find(key)
+	found, ok := sh.young[key]
+	if !ok {
+		found, ok = sh.old[key]
+	}
 	return found, ok && now.UnixMilli() < found.until
 }
 
@@ -54,41 +57,19 @@ func (m *marks) has(key session.Key, now time.Time) bool {
 	return ok
 }
 
-func (sh *markShard) find(key session.Key) (mark, bool) {
-	found, ok := sh.young[key]
-	if !ok {
-		found, ok = sh.old[key]
-	}
-	return found, ok
-}
-
 // put marks key until a moment.
 func (m *marks) put(key session.Key, version uint64, until time.Time) {
 	m.some.Store(true)
 	sh := m.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.put(key, mark{version, until.UnixMilli()})
-}
-
-func (sh *markShard) put(key session.Key, what mark) {
 	if len(sh.young) >= generation {
 		sh.young, sh.old = nil, sh.young
 	}
 	if sh.young == nil {
 		sh.young = make(map[session.Key]mark)
 	}
-	sh.young[key] = what
-}
-
-// end lets key's mark end at until, if it has not been dropped.
-func (m *marks) end(key session.Key, until time.Time) {
-	sh := m.shard(key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if found, ok := sh.find(key); ok {
-		sh.put(key, mark{found.version, until.UnixMilli()})
-	}
+	sh.young[key] = mark{version, until.UnixMilli()}
 }
 
 // drop forgets key's mark.

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"strconv"
 	"sync"
 	"time"
 
@@ -11,9 +10,8 @@ import (
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 )
 
-// News of deletions travel over a channel of Redis: who deleted, the session's
-// sum, and its milliseconds to live. Each is published by the script that
-// deletes. A subscription hears from then on alone, so whenever one begins or
+// News of deletions travel over a channel of Redis: who deleted, and the
+// session's sum. Each is published by the script that deletes. A subscription hears from then on alone, so whenever one begins or
 // breaks, watchers are told that news may have been missed.
 const (
 	originBytes = 16
@@ -151,16 +149,10 @@ func (s *Store) wait(ctx context.Context, client rueidis.Client, address string,
 
 // hear takes in one message. What we deleted ourselves was told already.
 func (s *Store) hear(m rueidis.PubSubMessage) {
-	const headBytes = originBytes + sumBytes
-	if len(m.Message) < headBytes || m.Message[:originBytes] == s.origin {
+	if len(m.Message) != originBytes+sumBytes || m.Message[:originBytes] == s.origin {
 		return
 	}
 	key := session.Key{Kind: session.KindSession}
-	copy(key.Sum[:], m.Message[originBytes:headBytes])
-	until := s.now().Add(remembered)
-	if left, err := strconv.ParseInt(m.Message[headBytes:], 10, 64); err == nil && left >= 0 {
-		until = s.after(left).Add(session.Skew)
-	}
-	s.gone.put(key, 0, until)
-	s.news.tell(key)
+	copy(key.Sum[:], m.Message[originBytes:])
+	s.bury(key)
 }

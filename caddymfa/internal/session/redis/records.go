@@ -13,8 +13,8 @@ import (
 // farthest is how far ahead a deadline may lie: ten years.
 const farthest = 10 * 365 * 24 * time.Hour
 
-// remembered is how long a deletion is remembered where nobody knows how long
-// the session could have lived.
+// remembered is how long this process remembers that it could not tell Redis to
+// delete a record of another kind than session: longer than these live.
 const remembered = 24 * time.Hour
 
 // Load implements [session.Store]. A session may be as old as
@@ -170,35 +170,35 @@ func (s *Store) Delete(ctx context.Context, key session.Key) error {
 	channel, message := "", ""
 	if key.Kind == session.KindSession {
 		channel, message = s.channel(), s.origin+string(key.Sum[:])
-		s.gone.put(key, 0, s.now().Add(remembered))
-		s.news.tell(key)
+		s.bury(key)
 	}
 	reply, err := s.run(ctx, s.scripts.remove, s.name(key), channel, message)
 	if err != nil {
-		s.gone.put(key, 0, s.now().Add(remembered))
+		if key.Kind != session.KindSession {
+			s.gone.put(key, 0, s.now().Add(remembered))
+		}
 		return err
 	}
-	s.deleted(ctx, key, reply)
+	s.tidy(ctx, key, reply)
 	return nil
 }
 
-// deleted tidies up behind what the script deleted. If that fails, a group
-// keeps a member without a record until its deadline.
-func (s *Store) deleted(ctx context.Context, key session.Key, reply rueidis.RedisMessage) {
-	parts, err := reply.ToArray()
-	if err != nil || len(parts) != 2 {
+// bury has this process never find a session again, and tells those who watch.
+func (s *Store) bury(key session.Key) {
+	s.gone.put(key, 0, s.now().Add(farthest))
+	s.news.tell(key)
+}
+
+// tidy takes what was deleted out of its groups. If that fails, they keep a
+// member without a record until its deadline.
+func (s *Store) tidy(ctx context.Context, key session.Key, held rueidis.RedisMessage) {
+	bytes, err := held.AsBytes()
+	if err != nil || len(bytes) == 0 || isCounter(bytes) {
 		return
 	}
-	if left, err := parts[1].AsInt64(); err == nil && left >= 0 && key.Kind == session.KindSession {
-		s.gone.end(key, s.after(left).Add(session.Skew))
-	}
-	value, err := parts[0].AsBytes()
-	if err != nil || len(value) == 0 || isCounter(value) {
-		return
-	}
-	held := split(value)
-	if r, err := s.config.Vault.Open(ctx, key, held.sealed); err == nil {
-		s.leave(ctx, key, r.Expires, held.memberOf())
+	value := split(bytes)
+	if r, err := s.config.Vault.Open(ctx, key, value.sealed); err == nil {
+		s.leave(ctx, key, r.Expires, value.memberOf())
 	}
 }
 

@@ -48,8 +48,7 @@ import (
 // then. It goes on by itself when Redis is back.
 //
 // What this process has deleted, or has heard that another deleted, it does not
-// find again for as long as the session could have lived, or for a day where
-// nobody knows, whatever Redis says: a server that comes back with older data
+// find again, whatever Redis says: a server that comes back with older data
 // revives nothing here. It remembers the last 65,000 deletions at least; a
 // process that starts later knows of none.
 type Store struct {

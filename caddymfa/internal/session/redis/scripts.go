@@ -49,15 +49,13 @@ if string.sub(held, front + 6, front + 13) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], string.sub(held, 1, front) .. ARGV[2], 'PX', ARGV[3])
 return 1`
 
-	// ARGV: channel or '', message. Returns what was there, and its ms to
-	// live, which end the message.
+	// ARGV: channel or '', message. Returns what was there.
 	removeText = `
 local held = redis.pcall('GET', KEYS[1])
-if type(held) ~= 'string' then held = '' end
-local left = redis.call('PTTL', KEYS[1])
 redis.call('DEL', KEYS[1])
-if ARGV[1] ~= '' then redis.call('PUBLISH', ARGV[1], ARGV[2] .. left) end
-return {held, left}`
+if ARGV[1] ~= '' then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+if type(held) == 'string' then return held end
+return ''`
 
 	// ARGV: ms of the window. A counter that somebody made persistent gets a
 	// window again.
@@ -69,6 +67,10 @@ if left < 0 then
   redis.call('PEXPIRE', KEYS[1], left)
 end
 return {n, left}`
+
+	// Returns the counter and its ms to live, -1 if it is persistent.
+	readText = `
+return {redis.call('GET', KEYS[1]) or '0', redis.call('PTTL', KEYS[1])}`
 
 	// ARGV: member, its deadline, ms to live, deadlines to forget. A deadline
 	// never moves forward: the record that has it may be the one that stays.
@@ -92,13 +94,13 @@ return 1`
 
 // scripts are sent by their hash, and whole where Redis does not know it.
 type scripts struct {
-	add, update, remove, count, join, leave *rueidis.Lua
+	add, update, remove, count, read, join, leave *rueidis.Lua
 }
 
 func newScripts() scripts {
 	lua := func(text string) *rueidis.Lua { return rueidis.NewLuaScript(text) }
 	return scripts{
 		add: lua(addText), update: lua(updateText), remove: lua(removeText),
-		count: lua(countText), join: lua(joinText), leave: lua(leaveText),
+		count: lua(countText), read: lua(readText), join: lua(joinText), leave: lua(leaveText),
 	}
 }

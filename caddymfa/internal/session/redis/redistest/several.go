@@ -29,7 +29,7 @@ func StartCluster(t testing.TB, n int, args ...string) []*Server {
 		s.Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/n), strconv.Itoa((i+1)*slots/n-1))
 		s.Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
 		if i > 0 {
-			s.Do("CLUSTER", "MEET", "127.0.0.1", portOf(nodes[0].Addr), portOf(nodes[0].bus()))
+			Meet(s, nodes[0])
 		}
 		nodes = append(nodes, s)
 	}
@@ -40,6 +40,12 @@ func StartCluster(t testing.TB, n int, args ...string) []*Server {
 		})
 	}
 	return nodes
+}
+
+// Meet lets one node of a cluster know another.
+func Meet(s, other *Server) {
+	s.t.Helper()
+	s.Do("CLUSTER", "MEET", "127.0.0.1", portOf(other.Addr), portOf(other.bus()))
 }
 
 // bus returns the address at which nodes of a cluster hear each other.
