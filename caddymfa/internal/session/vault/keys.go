@@ -16,9 +16,9 @@ import (
 // seals, all of them open. Each is 256 random bits, the same on every node.
 type Keys func(ctx context.Context) ([][32]byte, error)
 
-// askPause is how often keys are asked for because of an unknown one, and
-// retryPause how often after an error: whoever writes bad records must not
-// make us read storage all the time.
+// askPause is how often keys are asked for because of an unknown one or to seal
+// with the newest, and retryPause how often after an error: neither who writes
+// bad records nor who writes many must make us read storage all the time.
 const (
 	askPause   = 5 * time.Second
 	retryPause = time.Second
@@ -58,12 +58,17 @@ func newBox(key [32]byte) box {
 	return box{id: keyID(id[:idBytes]), aead: aead}
 }
 
-// newest returns the box that seals.
+// newest returns the box that seals. It asks for keys from time to time: a node
+// that only writes would not hear of a rotation otherwise, and go on with a key
+// that the next rotation drops.
 func (v *Vault) newest(ctx context.Context) (box, error) {
 	r := v.ring.Load()
-	if len(r.boxes) == 0 {
-		var err error
-		if r, err = v.ask(ctx); err != nil {
+	if len(r.boxes) == 0 || !r.fresh(time.Now()) {
+		asked, err := v.ask(ctx)
+		switch {
+		case err == nil:
+			r = asked
+		case len(r.boxes) == 0:
 			return box{}, err
 		}
 	}

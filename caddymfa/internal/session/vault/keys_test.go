@@ -79,6 +79,25 @@ func TestNewKeyOfAnotherNodeIsLearned(t *testing.T) {
 	})
 }
 
+// A node that only writes, as with a journal, hears of a rotation too.
+func TestNewKeyIsSoonSealedWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &storage{keys: [][32]byte{storageKey(1)}}
+		v := vault.New(s.read)
+		seal(t, v, someKey, record)
+		s.keys = [][32]byte{storageKey(2), storageKey(1)}
+		time.Sleep(5 * time.Second)
+		for range 10 {
+			if _, err := newVault(storageKey(2)).Open(t.Context(), someKey, seal(t, v, someKey, record)); err != nil {
+				t.Fatalf("what was sealed after the rotation does not open with the newest key alone: %v", err)
+			}
+		}
+		if s.reads != 2 {
+			t.Errorf("keys were read %d times, want twice", s.reads)
+		}
+	})
+}
+
 var errStorage = errors.New("storage is down")
 
 // An error of storage must never look like a refusal: whoever keeps records

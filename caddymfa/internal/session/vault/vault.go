@@ -70,8 +70,9 @@ type Vault struct {
 }
 
 // New returns a vault for keys. They are asked for at the first use, and again
-// when a record names a key that was not among them, at most every 5 s. After
-// an error they are asked for again at most every second.
+// when a record names a key that was not among them or when something is
+// sealed, at most every 5 s. After an error they are asked for again at most
+// every second.
 func New(keys Keys) *Vault {
 	v := &Vault{keys: keys, asking: make(chan struct{}, 1)}
 	v.ring.Store(&ring{})
