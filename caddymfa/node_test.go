@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +28,7 @@ const asCaddy = "CADDYMFA_TEST_AS_CADDY"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCaddy) != "" {
+		bearFileLimit()
 		caddycmd.Main()
 		return
 	}
@@ -82,8 +84,9 @@ type node struct {
 	*cluster
 	name    string
 	url     string
-	admin   string // a unix socket
-	file    string // the Caddyfile
+	admin   string   // a unix socket
+	file    string   // the Caddyfile
+	under   []string // a command that runs Caddy as its arguments; usually none
 	process *exec.Cmd
 	log     *logBuffer
 }
@@ -142,12 +145,19 @@ http://:PORT {
 // the site's block, and waits until it serves. It ends with the test.
 func (c *cluster) start(name, global, options string) *node {
 	c.t.Helper()
+	n := c.prepare(name, global, options)
+	n.run()
+	return n
+}
+
+// prepare is start without starting it.
+func (c *cluster) prepare(name, global, options string) *node {
+	c.t.Helper()
 	address := freeAddress(c.t)
 	_, port, _ := net.SplitHostPort(address)
 	n := &node{cluster: c, name: name, url: "http://" + address, admin: c.folder + "/" + name + ".sock", file: c.folder + "/" + name + ".caddyfile", log: new(logBuffer)}
 	write(c.t, n.file, strings.NewReplacer("ADMIN", n.admin, "FOLDER", c.folder, "NAME", name, "ONELOGIN", c.api,
 		"PORT", port, "APP", strings.TrimPrefix(c.behind, "http://"), "GLOBAL", global, "OPTIONS", options).Replace(nodeFile))
-	n.run()
 	c.t.Cleanup(func() {
 		n.end(syscall.SIGTERM)
 		if c.t.Failed() {
@@ -190,9 +200,29 @@ func (n *node) await() {
 	}
 }
 
+// wantNoStart fails the test unless Caddy ends by itself with an error that
+// has these parts.
+func (n *node) wantNoStart(parts ...string) {
+	n.t.Helper()
+	before := len(n.log.String())
+	n.launch()
+	impatient := time.AfterFunc(60*time.Second, func() { n.signal(os.Kill) })
+	err := n.process.Wait()
+	if !impatient.Stop() || err == nil {
+		n.t.Fatalf("node %s started or hung, want an error: %v", n.name, err)
+	}
+	n.process = nil
+	for _, part := range parts {
+		if printed := n.log.String()[before:]; !strings.Contains(printed, part) {
+			n.t.Errorf("node %s ended without saying %q:\n%s", n.name, part, printed)
+		}
+	}
+}
+
 // program is the command caddy, with a data folder of the cluster.
 func (n *node) program(args ...string) *exec.Cmd {
-	command := exec.Command(os.Args[0], args...)
+	line := append(append(slices.Clone(n.under), os.Args[0]), args...)
+	command := exec.Command(line[0], line[1:]...)
 	command.Env = append(os.Environ(), asCaddy+"=1", "HOME="+n.folder, "XDG_DATA_HOME="+n.folder+"/"+n.name, "XDG_CONFIG_HOME="+n.folder)
 	return command
 }

@@ -3,6 +3,8 @@ package caddymfa
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -102,6 +104,9 @@ func (m *MemoryStore) open(keys *keyring) (*openStore, error) {
 	path := m.path()
 	if path != "" {
 		config.Open = func(ctx context.Context) (*journal.Journal, error) {
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+				log.get().Warn("there is no journal yet: a new one begins and everybody has to verify", zap.String("path", path))
+			}
 			return journal.Open(ctx, journal.Config{Path: path, Vault: newVault(keys)})
 		}
 		config.Opened = func(read journal.Report) { logJournal(log.get(), path, read) }
