@@ -54,14 +54,14 @@ func (s *Store) read(ctx context.Context, name string) (stored, bool, error) {
 //
 // rueidis lets all who want one key wait for one read, and that read ends with
 // its first caller's context: so it gets none of a caller's.
-func (s *Store) readCached(ctx context.Context, name string) (stored, bool, error) {
+func (s *Store) readCached(ctx context.Context, name string, now time.Time) (stored, bool, error) {
 	client, err := s.link.use(ctx)
 	if client == nil {
 		return stored{}, false, err
 	}
 	wait := s.over
 	if err == nil {
-		wait = s.patience(time.Now())
+		wait = s.patience(now)
 	}
 	get := func() rueidis.RedisResult {
 		return client.DoCache(wait, client.B().Get().Key(name).Cache().ToStaticTTL(), s.config.CacheFor)

@@ -54,7 +54,7 @@ type Config struct {
 	// [DefaultCacheFor]; at most [MaxCacheFor].
 	CacheFor time.Duration
 
-	// Timeout bounds one operation, the wait for a connection included.
+	// Timeout bounds one operation, or about that; a list takes several.
 	// Default: [DefaultTimeout]; at most 10 s.
 	Timeout time.Duration
 
@@ -121,7 +121,7 @@ const prefixLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 const (
 	dialTime   = time.Second
 	pingEvery  = time.Second
-	answerTime = time.Second
+	answerTime = 2 * time.Second
 )
 
 // option returns rueidis' settings. Where they differ from its defaults:

@@ -30,30 +30,6 @@ var (
 	errMoved    = errors.New("redis: the servers have changed since the list was begun; begin again")
 )
 
-// causes are replies in the operator's words. Redis puts its word in front,
-// but older ones put it into the middle if a script stumbled.
-var causes = []struct{ word, cause string }{
-	{"WRONGPASS", "wrong password"},
-	{"invalid password", "wrong password"},
-	{"without any password configured", "wrong password: the server has none"},
-	{"NOAUTH", "a password is required"},
-	{"READONLY", "read-only replica"},
-	{"MISCONF", "refuses writes, because it cannot save them"},
-	{"NOREPLICAS", "refuses writes, because it has too few replicas"},
-	{"LOADING", "still loading its data"},
-	{"MASTERDOWN", "replica has lost its master"},
-	{"CLUSTERDOWN", "cluster is down"},
-	{"MOVED", "is a cluster, which the configuration does not say"},
-	{"TRYAGAIN", "cluster is moving keys"},
-	{"BUSY", "busy with somebody's script"},
-	{"WRONGTYPE", "key holds something of another type"},
-	{"max number of clients", "has too many clients"},
-	{"not an integer", "key holds a record, not a counter"},
-	{"No such master", "Sentinel does not know this master"},
-	{"SENTINEL", "is no Sentinel"},
-	{"cluster support disabled", "is no cluster"},
-}
-
 // describe puts err, which rueidis returned, into words that name the cause.
 func describe(err error) error {
 	if reply, ok := rueidis.IsRedisErr(err); ok {
@@ -71,6 +47,32 @@ func describe(err error) error {
 	return fmt.Errorf("redis: %w", err)
 }
 
+// causes returns replies in the operator's words. Redis puts its word in front;
+// older ones put it into the middle if a script stumbled.
+func causes() []struct{ word, cause string } {
+	return []struct{ word, cause string }{
+		{"WRONGPASS", "wrong password"},
+		{"invalid password", "wrong password"},
+		{"without any password configured", "wrong password: the server has none"},
+		{"NOAUTH", "a password is required"},
+		{"READONLY", "read-only replica"},
+		{"MISCONF", "refuses writes, because it cannot save them"},
+		{"NOREPLICAS", "refuses writes, because it has too few replicas"},
+		{"LOADING", "still loading its data"},
+		{"MASTERDOWN", "replica has lost its master"},
+		{"CLUSTERDOWN", "cluster is down"},
+		{"MOVED", "is a cluster, which the configuration does not say"},
+		{"TRYAGAIN", "cluster is moving keys"},
+		{"BUSY", "busy with somebody's script"},
+		{"WRONGTYPE", "key holds something of another type"},
+		{"max number of clients", "has too many clients"},
+		{"not an integer", "key holds a record, not a counter"},
+		{"No such master", "Sentinel does not know this master"},
+		{"SENTINEL", "is no Sentinel"},
+		{"cluster support disabled", "is no cluster"},
+	}
+}
+
 // explain words an error reply. Of one that is not known it shows the first
 // words alone: Redis repeats arguments, and a password may be among them.
 func explain(reply string) error {
@@ -80,7 +82,7 @@ func explain(reply string) error {
 	if _, what, found := strings.Cut(reply, "NOPERM "); found { // never repeats arguments
 		return errors.New("redis: the user lacks a permission: " + what)
 	}
-	for _, c := range causes {
+	for _, c := range causes() {
 		if strings.Contains(reply, c.word) {
 			return errors.New("redis: " + c.cause)
 		}

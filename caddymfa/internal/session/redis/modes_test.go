@@ -52,6 +52,22 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 	wantCause(t, "Load", err, "lacks a permission")
 }
 
+// Without news streams go on that should end, which nobody would notice.
+func TestForbiddenSubscriptionIsToldOf(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	config, d := asUser(t, at(server), server), new(diary)
+	config.Log = d.log
+	server.Do("ACL", "SETUSER", "caddymfa", "-subscribe")
+	s := open(t, config)
+	h := new(heard)
+	s.Watch(h.told)
+	s.add(one, "one")
+	eventually(t, "the log tells", func() bool { return d.count("go on: redis: the user lacks") == 1 })
+	server.Do("ACL", "SETUSER", "caddymfa", "+subscribe")
+	eventually(t, "the subscription begins", func() bool { return h.count(session.Key{}) > 0 })
+}
+
 // Some managed servers refuse what client-side caching needs. Then every read
 // asks, and the log says so once.
 func TestWithoutTrackingEveryReadAsks(t *testing.T) {

@@ -88,35 +88,49 @@ func (s *Store) listen(ctx context.Context) {
 	case <-s.link.used:
 	case <-ctx.Done():
 	}
-	for ctx.Err() == nil {
-		if client, err := s.link.use(ctx); err == nil {
-			s.follow(ctx, client)
+	for deaf := false; ctx.Err() == nil; {
+		pause, err := retryPause, s.follow(ctx)
+		if err != nil {
+			pause = checkEvery
+			if !deaf {
+				s.config.Log("redis tells of no deletions: streams of sessions that another node deletes go on", err)
+			}
 		}
+		deaf = err != nil
 		select {
-		case <-time.After(retryPause):
+		case <-time.After(pause):
 		case <-ctx.Done():
 		}
 	}
 }
 
 // follow listens to one node until the connection breaks or should be another.
-// In a cluster each node hears what is published at any.
-func (s *Store) follow(ctx context.Context, client rueidis.Client) {
+// In a cluster each node hears what is published at any. An error means that
+// Redis does not let us subscribe.
+func (s *Store) follow(ctx context.Context) error {
+	client, err := s.link.use(ctx)
+	if err != nil {
+		return nil // of which the link has told
+	}
 	address, node := anyNode(client)
 	if node == nil {
-		return
+		return nil
 	}
 	connection, _ := node.Dedicate()
 	defer connection.Close()
 	broken := connection.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: s.hear})
 	limited, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
-	if connection.Do(limited, connection.B().Subscribe().Channel(s.channel()).Build()).Error() != nil {
-		return
+	if err := connection.Do(limited, connection.B().Subscribe().Channel(s.channel()).Build()).Error(); err != nil {
+		if _, replied := rueidis.IsRedisErr(err); replied {
+			return describe(err)
+		}
+		return nil
 	}
 	s.news.tell(session.Key{})
 	s.wait(ctx, client, address, broken)
 	s.news.tell(session.Key{})
+	return nil
 }
 
 func anyNode(client rueidis.Client) (string, rueidis.Client) {

@@ -25,10 +25,11 @@ func (s *Store) Load(ctx context.Context, key session.Key) (session.Record, bool
 	if !key.Kind.Valid() {
 		return session.Record{}, false, errKind
 	}
-	if key.Kind == session.KindSession && s.gone.has(key, s.now()) {
+	now := s.now()
+	if key.Kind == session.KindSession && s.gone.has(key, now) {
 		return session.Record{}, false, nil
 	}
-	value, found, err := s.newest(ctx, key)
+	value, found, err := s.newest(ctx, key, now)
 	if err != nil || !found {
 		return session.Record{}, false, err
 	}
@@ -41,11 +42,11 @@ func (s *Store) Load(ctx context.Context, key session.Key) (session.Record, bool
 
 // newest returns what lies under key. A session comes from the copy in this
 // process, unless that copy is older than what this process wrote.
-func (s *Store) newest(ctx context.Context, key session.Key) (stored, bool, error) {
+func (s *Store) newest(ctx context.Context, key session.Key, now time.Time) (stored, bool, error) {
 	name := s.name(key)
 	if key.Kind == session.KindSession {
-		value, found, err := s.readCached(ctx, name)
-		if m, wrote := s.fresh.get(key, s.now()); err != nil || !wrote || m.version == value.version() {
+		value, found, err := s.readCached(ctx, name, now)
+		if m, wrote := s.fresh.get(key, now); err != nil || !wrote || m.version == value.version() {
 			return value, found, err
 		}
 	}
