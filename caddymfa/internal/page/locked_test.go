@@ -67,6 +67,24 @@ func TestNothingToUseLeavesTryingAgain(t *testing.T) {
 		t.Errorf("link %v says %q, want one to the page itself", again.Attr, text(again))
 	}
 	only(t, root, with("class", "off"))
+	const why = "There is nothing that you can verify with right now. Please wait until 2026-07-29 14:06 UTC, or ask the help desk."
+	p.Factors = append(p.Factors, page.Factor{ID: "f2", Kind: "sms", LockedUntil: p.Factors[0].LockedUntil.Add(-4 * time.Minute)})
+	for problem, want := range map[page.Problem]string{page.None: why, page.TooManySends: ""} {
+		p.Error = problem
+		root, said := dom(t, p), ""
+		for _, note := range find(root, with("class", "note")) {
+			said += text(note)
+		}
+		if said != want {
+			t.Errorf("problem %d: the page explains %q, want %q", problem, said, want)
+		}
+		if heading := text(only(t, root, with("id", "others"))); heading != "Ways to verify" {
+			t.Errorf("locked factors stand below %q", heading)
+		}
+		if !has(only(t, root, with("class", "help")), "open") {
+			t.Error("help is not offered")
+		}
+	}
 	ended := sample(t, "expired")
 	ended.Factors = p.Factors
 	if again := only(t, dom(t, ended), with("class", "button main")); attr(again, "href") != ended.ReturnTo {

@@ -103,13 +103,25 @@ func (v *view) Verb() string {
 // running out of time is a reason to go on at once.
 func (v *view) Again() bool { return v.Kind == Expired && v.Main() != nil }
 
-// Trouble tells of the error, which may be about a factor that is locked.
-func (v *view) Trouble() (phrase, error) {
+// ErrorKey is where the catalogues tell of the error.
+func (v *view) ErrorKey() string { return v.Error.key() }
+
+// About is the text under key, about the factor that will be unlocked first or,
+// if none is locked, about the one in use.
+func (v *view) About(key string) (phrase, error) {
 	about := v.Current
-	if i := slices.IndexFunc(v.Factors, Factor.locked); i >= 0 {
-		about = v.Factors[i]
+	for _, f := range v.Factors {
+		if f.locked() && (!about.locked() || f.LockedUntil.Before(about.LockedUntil)) {
+			about = f
+		}
 	}
-	return v.say(v.Error.key(), about)
+	return v.say(key, about)
+}
+
+// Stuck says whether there is something to choose from, but nothing that can be
+// used now.
+func (v *view) Stuck() bool {
+	return v.Look.Body == "choose" && len(v.Factors) > 0 && v.Main() == nil
 }
 
 // Reloads says whether a browser without script should reload the page: not
@@ -147,7 +159,7 @@ func (v *view) Focus() string {
 
 // HelpOpen says whether help is what the page is about.
 func (v *view) HelpOpen() bool {
-	return v.Look.Body == "outcome" && v.Kind != Cancelled && v.Kind != SignedOut && v.Kind != Expired
+	return v.Stuck() || v.Look.Body == "outcome" && v.Kind != Cancelled && v.Kind != SignedOut && v.Kind != Expired
 }
 
 // Tips are the sentences of help that fit the page or the factor in use.
@@ -230,7 +242,10 @@ func (v *view) Patience() string {
 
 // Heading is the text above the other ways.
 func (v *view) Heading() string {
-	if v.Kind.enrolls() {
+	switch {
+	case v.Stuck():
+		return "others.stuck"
+	case v.Kind.enrolls():
 		return "others.enroll"
 	}
 	return "others"
