@@ -152,13 +152,12 @@ func (sh *shard) set(name string, e entry) {
 }
 
 // evicted is told by go-cache of every entry that it deletes, while the caller
-// holds mu. What is expired goes from the journal, too, unless something new
-// is just being written in its place.
+// holds mu. What is expired goes from the journal, too.
 func (sh *shard) evicted(name string, object any) {
 	e := object.(entry)
 	sh.area.count(-1, e)
-	key := session.Key{Kind: sh.area.kind, Sum: [nameBytes]byte([]byte(name))}
-	if j := sh.area.store.journal; j != nil && sh.flights[key.Sum] == nil && expired(e, time.Now()) {
+	if j := sh.area.store.journal; j != nil && expired(e, time.Now()) {
+		key := session.Key{Kind: sh.area.kind, Sum: [nameBytes]byte([]byte(name))}
 		j.Later(journal.Entry{Key: key, Deleted: true})
 	}
 }

@@ -42,12 +42,20 @@ func (s *Store) change(ctx context.Context, key session.Key, decide decision) (b
 	if err != nil || overtaken {
 		return overtaken, err
 	}
-	if s.journal != nil && expired(old, time.Now()) { // while it was written; nothing brings it back
-		s.journal.Later(journal.Entry{Key: key, Deleted: true})
-		return false, nil
+	return sh.finish(key, old, next), nil
+}
+
+// finish makes a change visible, unless old expired while it was written:
+// nothing brings it back then. The caller holds mu.
+func (sh *shard) finish(key session.Key, old, next entry) bool {
+	if expired(old, time.Now()) {
+		if j := sh.area.store.journal; j != nil {
+			j.Later(journal.Entry{Key: key, Deleted: true})
+		}
+		return false
 	}
 	sh.replace(key, old, next)
-	return true, nil
+	return true
 }
 
 // add stores e under a key that holds nothing that lives, if there is room.

@@ -17,7 +17,8 @@ import (
 func TestContract(t *testing.T) {
 	sessiontest.Run(t, func(t *testing.T, test func(*testing.T, sessiontest.Env)) {
 		synctest.Test(t, func(t *testing.T) {
-			test(t, sessiontest.Env{Store: memory.New(memory.Config{}), Advance: time.Sleep})
+			store := memory.New(memory.Config{})
+			test(t, sessiontest.Env{Store: store, Second: store, Advance: time.Sleep})
 		})
 	})
 }
@@ -28,7 +29,7 @@ func TestContractWithSweeper(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New(memory.Config{SweepEvery: 10 * time.Millisecond})
 			defer store.Close()
-			test(t, sessiontest.Env{Store: store, Advance: time.Sleep})
+			test(t, sessiontest.Env{Store: store, Second: store, Advance: time.Sleep})
 		})
 	})
 }
@@ -40,7 +41,7 @@ func TestContractWithJournal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := d.store()
 			defer store.Close()
-			test(t, sessiontest.Env{Store: store, Advance: time.Sleep})
+			test(t, sessiontest.Env{Store: store, Second: store, Advance: time.Sleep})
 		})
 	})
 }
