@@ -258,20 +258,23 @@ func TestRevokedOnItsWayToDiskStaysRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, s, k := t.Context(), d.store(), key(session.KindSession, 1)
 		d.hold = make(chan struct{})
+		release := sync.OnceFunc(func() { close(d.hold) })
+		defer s.Close()
+		defer release()
 		var added, revoked bool
 		go func() { added, _ = s.Add(ctx, k, "value", time.Now().Add(time.Hour)) }()
 		synctest.Wait()
 		go func() { revoked = s.Delete(ctx, k) == nil }()
 		synctest.Wait()
 		if added || revoked {
-			t.Errorf("before the disk has heard of it: added %v, revoked %v; want neither", added, revoked)
+			t.Fatalf("before the disk has heard of it: added %v, revoked %v; want neither", added, revoked)
 		}
 		hasty, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if _, err := s.Add(hasty, k, "again", time.Now().Add(time.Hour)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Add meanwhile: %v, want it to wait", err)
 		}
-		close(d.hold)
+		release()
 		synctest.Wait()
 		if !added || !revoked || load(t, s, k) != "-" {
 			t.Errorf("added %v, revoked %v, and the record holds %q; want true, true and nothing", added, revoked, load(t, s, k))
