@@ -39,52 +39,52 @@ func (s *Store) read(ctx context.Context, name string) (stored, bool, error) {
 		}
 		return reply
 	})
-	if err != nil || reply.IsNil() {
+	if err != nil {
 		return stored{}, false, err
 	}
-	value, err := reply.AsBytes()
-	if err != nil {
-		return stored{}, false, errReply
-	}
-	return split(value), true, nil
+	return taken(reply.AsBytes())
 }
 
 // readCached returns what lies under name, or lay there at most
-// [Config.CacheFor] ago. While Redis has a rest, only what is cached is found.
-//
-// rueidis lets all who want one key wait for one read, and that read ends with
-// its first caller's context: so it gets none of a caller's.
+// [Config.CacheFor] ago. While Redis is not well, what is cached is enough, and
+// is not taken for its recovery.
 func (s *Store) readCached(ctx context.Context, name string, now time.Time) (stored, bool, error) {
-	client, err := s.link.use(ctx)
-	if client == nil {
-		return stored{}, false, err
-	}
-	wait := s.over
-	if err == nil {
-		wait = s.patience(now)
-	}
-	get := func() rueidis.RedisResult {
-		return client.DoCache(wait, client.B().Get().Key(name).Cache().ToStaticTTL(), s.config.CacheFor)
-	}
-	reply := get()
-	if err == nil && lost(reply.NonRedisError()) {
-		reply = get()
-	}
-	switch {
-	case reply.IsCacheHit():
-	case err != nil:
-		return stored{}, false, err
-	default:
-		err = s.link.judge(client, reply.Error())
-		if err != nil {
-			return stored{}, false, err
+	if client := s.link.unwell(); client != nil {
+		if reply := s.getCached(s.over, client, name); reply.IsCacheHit() {
+			return taken(reply.AsBytes())
 		}
 	}
-	value, err := reply.AsBytes()
-	if rueidis.IsRedisNil(err) {
-		return stored{}, false, nil
-	}
+	client, err := s.link.use(ctx)
 	if err != nil {
+		return stored{}, false, err
+	}
+	wait := s.patience(now)
+	reply := s.getCached(wait, client, name)
+	if lost(reply.NonRedisError()) {
+		reply = s.getCached(wait, client, name)
+	}
+	if err := s.link.judge(client, reply.Error()); err != nil {
+		return stored{}, false, err
+	}
+	return taken(reply.AsBytes())
+}
+
+// getCached asks for a copy, or if there is none and ctx has not ended, Redis.
+// With ToStaticTTL it does not ask for the time to live as well: a record knows
+// its deadline.
+//
+// rueidis lets all who want one key wait for one read, and that read ends with
+// its first caller's context: so ctx is none of a caller's.
+func (s *Store) getCached(ctx context.Context, client rueidis.Client, name string) rueidis.RedisResult {
+	return client.DoCache(ctx, client.B().Get().Key(name).Cache().ToStaticTTL(), s.config.CacheFor)
+}
+
+// taken reads the reply to a GET.
+func taken(value []byte, err error) (stored, bool, error) {
+	switch {
+	case rueidis.IsRedisNil(err):
+		return stored{}, false, nil
+	case err != nil:
 		return stored{}, false, errReply
 	}
 	return split(value), true, nil

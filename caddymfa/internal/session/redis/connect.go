@@ -56,8 +56,7 @@ func newLink(config Config) *link {
 	}
 }
 
-// use returns the client, connecting if there is none. With an error the
-// client, if it is not nil, is good for what it has cached alone.
+// use returns the client, connecting if there is none.
 func (l *link) use(ctx context.Context) (rueidis.Client, error) {
 	if client := l.ready.Load(); client != nil {
 		return *client, nil
@@ -78,6 +77,17 @@ func (l *link) use(ctx context.Context) (rueidis.Client, error) {
 	}
 }
 
+// unwell returns the client if there is one and all is not well. It is good for
+// what it has cached.
+func (l *link) unwell() rueidis.Client {
+	if l.ready.Load() != nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.client
+}
+
 // look returns the client or the error of the moment, or what to wait for.
 func (l *link) look() (rueidis.Client, chan struct{}, error) {
 	l.mu.Lock()
@@ -86,7 +96,7 @@ func (l *link) look() (rueidis.Client, chan struct{}, error) {
 	case l.closed:
 		return nil, nil, errClosed
 	case l.failure != nil && (l.dialing != nil || time.Now().Before(l.until)):
-		return l.client, nil, l.failure
+		return nil, nil, l.failure
 	case l.client != nil:
 		l.probing = l.failure != nil
 		l.until = time.Now().Add(2 * l.timeout) // for the others; the probe ends before
@@ -122,7 +132,7 @@ func (l *link) open() (rueidis.Client, error) {
 	if errors.Is(err, rueidis.ErrNoCache) {
 		if !l.uncached {
 			l.uncached = true
-			l.log("redis does no client-side caching for us: every request asks it", err)
+			l.log("redis does no client-side caching for us: every request asks it", withoutCache(err))
 		}
 		option := l.option
 		option.DisableCache = true
@@ -168,7 +178,7 @@ func accept(client rueidis.Client, option rueidis.ClientOption) error {
 	defer cancel()
 	err := client.Do(ctx, client.B().ClientCaching().Yes().Build()).Error()
 	if _, replied := rueidis.IsRedisErr(err); replied {
-		return fmt.Errorf("%w: %w", rueidis.ErrNoCache, err)
+		return fmt.Errorf("%w\n%w", err, rueidis.ErrNoCache)
 	}
 	return err
 }

@@ -60,9 +60,12 @@ func TestContractWithoutCache(t *testing.T) {
 func TestContractWithoutRESP3(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--rename-command", "HELLO", "NOHELLO", "--requirepass", secret)
-	config := at(server)
-	config.Password = secret
+	config, d := at(server), new(diary)
+	config.Password, config.Log = secret, d.log
 	runContract(t, config, server)
+	if d.count("RESP2") == 0 {
+		t.Errorf("the log does not tell that nothing is cached:\n%s", d)
+	}
 }
 
 func TestContractInCluster(t *testing.T) {

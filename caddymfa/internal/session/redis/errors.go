@@ -93,6 +93,16 @@ func explain(reply string) error {
 	return fmt.Errorf("redis: error reply %q", reply)
 }
 
+// withoutCache words an error that is [rueidis.ErrNoCache]: its first line is the
+// reply that led to it, if one did.
+func withoutCache(err error) error {
+	reply, _, found := strings.Cut(err.Error(), "\n")
+	if !found {
+		return errors.New("redis: it speaks RESP2 alone")
+	}
+	return explain(reply)
+}
+
 func isAny(err error, targets ...error) bool {
 	for _, target := range targets {
 		if errors.Is(err, target) {

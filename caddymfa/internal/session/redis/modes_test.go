@@ -84,7 +84,7 @@ func TestWithoutTrackingEveryReadAsks(t *testing.T) {
 			other.update(one, old, value)
 			s.want(one, value)
 		}
-		if n := d.count("client-side caching"); n != 1 {
+		if n := d.count("every request asks it: redis: the user lacks"); n != 1 {
 			t.Errorf("%s: the log says %d times that there is no caching, want once:\n%s", without, n, d)
 		}
 	}
