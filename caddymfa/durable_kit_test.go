@@ -99,10 +99,13 @@ func seedEntries(t testing.TB, first, count int) (entries []journal.Entry, holde
 }
 
 // addUser makes somebody with an authenticator and a phone for messages.
-func (c *cluster) addUser(name string) {
-	c.sim.AddUser(simulator.User{Username: name, Email: name + "@example.com", Phone: "+15550100", Devices: []simulator.Device{
+func addUser(sim *simulator.Simulator, name string) {
+	sim.AddUser(simulator.User{Username: name, Email: name + "@example.com", Phone: "+15550100", Devices: []simulator.Device{
 		{Factor: simulator.TOTP, Name: "app", Default: true}, {Factor: simulator.SMS, Name: "phone"}}})
 }
+
+func (c *cluster) addUser(name string) { addUser(c.sim, name) }
+func (s *site) addUser(name string)    { addUser(s.sim, name) }
 
 // errCut means that the node went away before it had answered.
 var errCut = errors.New("the connection was cut")

@@ -246,10 +246,11 @@ func (b *browser) do(method, path string, body io.Reader, header http.Header) an
 
 // send asks again for what changes nothing if the connection was cut before an
 // answer, as browsers do: on a reload the kernel resets connections that still
-// wait at the old config's socket.
+// wait at the old config's socket. The client adds its cookies to what it sends,
+// so each attempt is a copy.
 func (b *browser) send(r *http.Request) (response *http.Response, err error) {
 	for range 3 {
-		response, err = b.client.Do(r)
+		response, err = b.client.Do(r.Clone(r.Context()))
 		cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 		if r.Method != http.MethodGet || !cut {
 			break

@@ -1,11 +1,15 @@
 package caddymfa_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -61,18 +65,170 @@ func TestFailedReloadLeavesTheOldConfigServing(t *testing.T) {
 	}
 }
 
-func TestFiftyReloadsLeakNothing(t *testing.T) {
-	s := open(t, "")
-	alice := s.program("alice")
-	alice.verifyBy(simulator.TOTP, "/")
-	s.load(s.file)
-	before := runtime.NumGoroutine()
-	for range 50 {
-		s.load(s.file)
+// reload is a config that is loaded, and whether Caddy takes it.
+type reload struct {
+	file  string
+	taken bool
+}
+
+// reloads are what operators do to the config of s: nothing, other durations, a
+// mistake, another site more, and a mistake that shows only when it starts.
+func (s *site) reloads() []reload {
+	_, guarded, _ := strings.Cut(s.file, "\nhttp://")
+	_, guarded, _ = strings.Cut(guarded, " ")
+	return []reload{
+		{s.file, true},
+		{strings.Replace(s.file, "max_age 8h", "max_age 4h\nidle 30m\nlifetime 6h", 1), true},
+		{strings.Replace(s.file, "{file.", "{file./missing", 1), false},
+		{s.file + "http://" + freeAddress(s.t) + " " + guarded, true},
+		{strings.Replace(s.file, "grace_period 2s", "grace_period 2s\n\tstorage file_system /proc/none", 1), false},
 	}
-	alice.get("/").wantStatus(t, http.StatusOK)
-	if after := runtime.NumGoroutine(); after > before+25 {
-		t.Errorf("50 reloads raised the goroutines from %d to %d", before, after)
+}
+
+func (s *site) reload(r reload) {
+	s.t.Helper()
+	if err := s.tryLoad(r.file); (err == nil) != r.taken {
+		s.t.Errorf("the config was loaded with %v, want it taken: %v\n%s", err, r.taken, r.file)
+	}
+}
+
+// busy has people ask all the time until end is called: those who are verified,
+// and strangers who use their names and say so to the app. Some of their answers
+// are told by answered.
+func (s *site) busy(verified []*browser) (answered <-chan struct{}, end func()) {
+	stop, told := make(chan struct{}), make(chan struct{}, 1)
+	var asking sync.WaitGroup
+	ask := func(b *browser, want int) {
+		asking.Go(func() {
+			if err := b.keepAsking(stop, told, want); err != nil {
+				s.t.Errorf("during reloads: %v", err)
+			}
+			b.client.CloseIdleConnections()
+		})
+	}
+	for _, b := range verified {
+		ask(b, http.StatusOK)
+		ask(s.browser(b.user, http.Header{"Accept": {"application/json"}, "Stranger": {"yes"}}), http.StatusUnauthorized)
+	}
+	return told, func() {
+		close(stop)
+		asking.Wait()
+	}
+}
+
+// keepAsking returns an error for the first answer that is not want.
+func (b *browser) keepAsking(stop <-chan struct{}, told chan<- struct{}, want int) error {
+	for {
+		select {
+		case <-stop:
+			return nil
+		case told <- struct{}{}:
+		default:
+		}
+		r, err := http.NewRequest(http.MethodGet, b.url+"/busy", nil)
+		if err != nil {
+			return err
+		}
+		r.Header = b.header.Clone()
+		r.Header.Set("Remote-User", b.user)
+		response, err := b.send(r)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != want {
+			return fmt.Errorf("%s got %s and %v, want %d", b.user, response.Status, err, want)
+		}
+	}
+}
+
+// take returns how many requests have reached the app since the last call, and
+// fails the test if there was a stranger's among them.
+func (a *app) take(t *testing.T) int {
+	t.Helper()
+	a.mu.Lock()
+	seen := a.seen
+	a.seen = nil
+	a.mu.Unlock()
+	for _, r := range seen {
+		if user := r.Header.Get("X-Mfa-User"); r.Header.Get("Stranger") != "" || user == "" || user != r.Header.Get("Remote-User") {
+			t.Fatalf("the app saw a request of %q, verified as %q", r.Header.Get("Remote-User"), user)
+		}
+	}
+	return len(seen)
+}
+
+// stand waits until goroutines neither come nor go for longer than an old config
+// may linger, and returns how many there are and the bytes on the heap.
+func stand() (goroutines int, heap uint64) {
+	goroutines = runtime.NumGoroutine()
+	since, end := time.Now(), time.Now().Add(time.Minute)
+	for time.Since(since) < 3*time.Second && time.Now().Before(end) {
+		<-time.After(20 * time.Millisecond)
+		if n := runtime.NumGoroutine(); n != goroutines {
+			goroutines, since = n, time.Now()
+		}
+	}
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return goroutines, m.HeapAlloc
+}
+
+// Configs come and go while people ask all the time: nobody is lost, no stranger
+// gets through, who is verifying can go on, and nothing is left behind.
+func TestFiftyReloadsUnderLoadLoseNobody(t *testing.T) {
+	// An old config's connections to the app may outlive it, but not for long.
+	s := openFile(t, strings.Replace(siteFile("max_age 8h"), "reverse_proxy APP", "reverse_proxy APP {\ntransport http {\nkeepalive 1s\n}\n}", 1))
+	var verified []*browser
+	for _, name := range []string{"ann", "ben", "cem"} {
+		s.addUser(name)
+		b := s.program(name)
+		b.verifyBy(simulator.TOTP, "/")
+		verified = append(verified, b)
+	}
+	turns := s.reloads()
+	round := func(count int) (passed int) {
+		answered, end := s.busy(verified)
+		for turn := range count {
+			for range 20 {
+				select {
+				case <-answered:
+				case <-time.After(time.Minute):
+					t.Error("nobody has been answered for a minute")
+				}
+			}
+			s.reload(turns[turn%len(turns)])
+			passed += s.app.take(t)
+		}
+		end()
+		s.load(s.file)
+		return passed + s.app.take(t)
+	}
+	round(10) // what the first reloads leave behind is there for good
+	goroutines, heap := stand()
+	passed := 0
+	for turn := range 5 {
+		late := s.program(fmt.Sprint("late", turn))
+		s.addUser(late.user)
+		c, address := late.begin("/")
+		late.post("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "sms")}).wantStatus(t, http.StatusOK)
+		passed += round(10)
+		if got := late.get(address).wantStatus(t, http.StatusOK).json(t); got.State != "pending" {
+			t.Errorf("after ten reloads the challenge is %+v, want it pending", got)
+		}
+		late.post("verify", map[string]string{"csrf": c.CSRF, "code": s.sim.Code(late.user, simulator.SMS)}).wantStatus(t, http.StatusOK)
+		late.get("/").wantStatus(t, http.StatusOK)
+		late.client.CloseIdleConnections()
+	}
+	s.load(s.file)
+	goroutinesAfter, heapAfter := stand()
+	t.Logf("50 reloads while %d requests passed: goroutines from %d to %d, heap from %d to %d KiB",
+		passed, goroutines, goroutinesAfter, heap>>10, heapAfter>>10)
+	if goroutinesAfter > goroutines+10 || heapAfter > heap+4<<20 {
+		t.Error("something was left behind")
 	}
 }
 
