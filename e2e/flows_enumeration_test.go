@@ -51,10 +51,11 @@ type attempt struct {
 func steps() []string { return []string{"name", "start", "verify"} }
 
 // stranger is a client that is no browser and belongs to no test: many of them
-// are at work at once.
+// are at work at once, each from an address of its own. What is counted by
+// address has nothing to do with names.
 type stranger struct {
-	gateway string
-	client  http.Client
+	gateway, address string
+	client           http.Client
 }
 
 func (p *stranger) ask(method, path string, fields map[string]string) (status string, header http.Header, body []byte, err error) {
@@ -68,6 +69,7 @@ func (p *stranger) ask(method, path string, fields map[string]string) (status st
 	}
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Forwarded-For", p.address)
 	got, err := p.client.Do(r)
 	if err != nil {
 		return "", nil, nil, err
@@ -130,7 +132,7 @@ func masked(status string, header http.Header, body []byte, name string) string 
 // tryAll tries names of all sorts in turn, many at a time.
 func tryAll(t *testing.T, gateway string) []attempt {
 	t.Helper()
-	type work struct{ sort, name, factor string }
+	type work struct{ sort, name, factor, address string }
 	todo := make(chan work)
 	var mu sync.Mutex
 	var seen []attempt
@@ -139,7 +141,7 @@ func tryAll(t *testing.T, gateway string) []attempt {
 		workers.Go(func() {
 			for w := range todo {
 				jar, _ := cookiejar.New(nil) // which makes no error without options
-				p := &stranger{gateway: gateway, client: http.Client{Jar: jar}}
+				p := &stranger{gateway: gateway, address: w.address, client: http.Client{Jar: jar}}
 				one, err := p.try(w.sort, w.name, w.factor)
 				if err != nil {
 					t.Errorf("%s: %v", w.name, err)
@@ -151,8 +153,8 @@ func tryAll(t *testing.T, gateway string) []attempt {
 		})
 	}
 	for n := range perSort {
-		for _, sort := range sorts() {
-			todo <- work{sort, nameOf(sort, n), []string{"sms", "totp"}[n%2]}
+		for i, sort := range sorts() {
+			todo <- work{sort, nameOf(sort, n), []string{"sms", "totp"}[n%2], fmt.Sprintf("10.0.%d.%d", i, n)}
 		}
 	}
 	close(todo)
@@ -180,7 +182,10 @@ func spreadOf(all []attempt, sort string, step int) spread {
 // that looks at how long something takes: that is what it is about.
 func TestNobodyLearnsWhoExists(t *testing.T) {
 	t.Parallel()
-	s := startSite(t, options{signIn: true, site: "sign_in passwordless", tenant: "hourly_budget 100000"})
+	s := startSite(t, options{
+		servers: "servers {\ntrusted_proxies static 127.0.0.0/8\n}",
+		signIn:  true, site: "sign_in passwordless", tenant: "hourly_budget 100000",
+	})
 	populate(s.sim)
 	s.deviate(`{"slow":"100ms"}`)
 	all := tryAll(t, s.gateway)

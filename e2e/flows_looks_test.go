@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/caddymfa/caddymfa/caddymfa/simulator"
@@ -71,6 +72,8 @@ func walks() []struct {
 			b.see(codeField)
 			b.lookAround("flow-smart-code")
 		}},
+		{"only a locked push", "alice", options{}, lookAtOnlyPush},
+		{"too much from one address", "", password(""), lookAtLimitedAddress},
 		{"name", "", passwordless(), lookAtName},
 		{"password", "", password("onelogin_session http://SITE"), lookAtPassword},
 	}
@@ -99,6 +102,34 @@ func lookAtEnrolment(s *site, b *tab) {
 	s.sim.DenyRegistration("carol")
 	b.see(problemPart)
 	b.lookAround("flow-enroll-refused")
+}
+
+func lookAtOnlyPush(s *site, b *tab) {
+	for _, device := range s.sim.Users()[0].Devices {
+		if device.Factor != simulator.Protect && !s.sim.RemoveDevice("alice", device.ID) {
+			b.t.Fatalf("alice keeps %+v", device)
+		}
+	}
+	b.lockPushes()
+	b.open("/")
+	b.see(lockedPart)
+	b.lookAround("flow-push-alone-locked")
+	b.follow(onceMore)
+	b.see(lockedPart)
+	s.nothingArrived()
+}
+
+func lookAtLimitedAddress(s *site, b *tab) {
+	p := newProgram(b.t, s.demo, "")
+	c := p.look(p.meet("/"))
+	for n := range 60 {
+		p.post("login", map[string]string{"csrf": c.CSRF, "user": fmt.Sprintf("nobody-%d", n), "password": "x"})
+	}
+	b.logIn("/", "alice", "demo")
+	b.see(problemPart)
+	b.see(passwordField)
+	b.lookAround("flow-password-address-limited")
+	s.nothingArrived()
 }
 
 func lookAtName(_ *site, b *tab) {

@@ -181,23 +181,49 @@ func TestTooManyWrongCodesLockTheUser(t *testing.T) {
 	d.nothingArrived()
 }
 
+// startPush tries to start a push in a new browser.
+func startPush(t *testing.T, d *demo) (*program, challenge, answer) {
+	t.Helper()
+	p := newProgram(t, d, "alice")
+	c := p.look(p.meet("/"))
+	return p, c, p.post("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "protect")})
+}
+
 func TestFourthPushIsNotSent(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	for i := range 4 {
-		p := newProgram(t, d, "alice")
-		c := p.look(p.meet("/"))
-		got := p.post("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "protect")})
-		want := http.StatusOK
-		if i == 3 {
-			want = http.StatusTooManyRequests
-		}
-		if got.status != want {
-			t.Errorf("push %d = %d %s, want %d", i+1, got.status, got.body, want)
-		}
+	for range 3 {
+		p, c, got := startPush(t, d)
+		decode[challenge](p, got, http.StatusOK)
+		p.post("cancel", map[string]string{"csrf": c.CSRF}) // or the next one would have to wait for this one
+	}
+	p, _, got := startPush(t, d)
+	if refused := decode[challenge](p, got, http.StatusTooManyRequests); refused.Error != "too_many_sends" || got.header.Get("Retry-After") == "" {
+		t.Errorf("the fourth push: %+v with Retry-After %q, want too_many_sends and a time", refused, got.header.Get("Retry-After"))
 	}
 	if n := d.sent(); n != 3 {
 		t.Errorf("%d pushes went out, want 3", n)
+	}
+	d.nothingArrived()
+}
+
+func TestSecondPushIsNotSentWhileOneIsPending(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	first, c, got := startPush(t, d)
+	decode[challenge](first, got, http.StatusOK)
+	second, _, got := startPush(t, d)
+	if refused := decode[challenge](second, got, http.StatusTooManyRequests); refused.Error != "push_pending" || got.header.Get("Retry-After") == "" {
+		t.Errorf("the second push: %+v with Retry-After %q, want push_pending and a time", refused, got.header.Get("Retry-After"))
+	}
+	if n := d.sent(); n != 1 {
+		t.Errorf("%d pushes went out, want 1", n)
+	}
+	first.post("cancel", map[string]string{"csrf": c.CSRF})
+	third, _, got := startPush(t, d)
+	decode[challenge](third, got, http.StatusOK)
+	if n := d.sent(); n != 2 {
+		t.Errorf("%d pushes went out, want a second one when the first has ended", n)
 	}
 	d.nothingArrived()
 }

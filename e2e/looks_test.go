@@ -31,6 +31,11 @@ func scenes() []scene {
 		{"choose-german", "alice", func(b *tab) { b.open("/"); b.follow(`a[lang="de"]`); b.see(`html[lang="de"]`) }},
 		{"choose-unsaved", "alice", orderWithoutSession},
 		{"choose-no-more-pushes", "alice", exhaustPushes},
+		{"choose-push-pending", "alice", func(b *tab) { b.strangerPushes(); b.open("/"); b.start("protect"); b.see(problemPart) }},
+		{"choose-push-locked", "alice", func(b *tab) { b.lockPushes(); b.open("/"); b.see(lockedPart) }},
+		{"choose-push-locked-german", "alice", func(b *tab) { b.lockPushes(); b.open("/"); b.follow(`a[lang="de"]`); b.see(lockedPart) }},
+		{"choose-push-refused", "alice", func(b *tab) { b.open("/"); b.lockPushes(); b.start("protect"); b.see(problemPart) }},
+		{"code-push-refused", "alice", func(b *tab) { b.reach("sms"); b.lockPushes(); b.start("protect"); b.see(problemPart) }},
 		{"code-authenticator", "alice", func(b *tab) { b.reach("totp") }},
 		{"code-message", "alice", func(b *tab) { b.reach("sms") }},
 		{"code-wrong", "alice", func(b *tab) { b.reach("totp"); b.enter("000000"); b.see(problemPart) }},
@@ -42,11 +47,21 @@ func scenes() []scene {
 		{"locked", "alice", lockOut},
 		{"cancelled", "alice", func(b *tab) { b.reach("sms"); b.follow(cancelButton); b.see(onwards) }},
 		{"session", "alice", func(b *tab) { b.arrive("/"); b.open("/.mfa/"); b.see(logoutButton) }},
+		{"session-report", "alice", func(b *tab) { b.arrive("/"); b.open("/.mfa/"); b.press(reportPart); b.see(reportButton) }},
+		{"sessions", "alice", func(b *tab) { b.arrive("/"); b.open("/.mfa/sessions"); b.see(reportPart) }},
+		{"sessions-reported", "alice", func(b *tab) {
+			b.arrive("/")
+			b.open("/.mfa/")
+			b.press(reportPart)
+			b.follow(reportButton)
+			b.see(donePart)
+		}},
 		{"signed-out", "alice", func(b *tab) { b.arrive("/"); b.open("/.mfa/"); b.follow(logoutButton); b.see(onwards) }},
 		{"no-device", "carol", func(b *tab) { b.open("/"); b.see(helpText) }},
 		{"no-access", "alice", func(b *tab) { b.suspend(); b.open("/"); b.see(helpText) }},
 		{"unavailable", "alice", func(b *tab) { b.d.deviate(`{"html_502":true}`); b.open("/"); b.see(helpText) }},
-		{"refused", "alice", tamper(`document.querySelector("input[name=csrf]").value = "x"`)},
+		{"refused", "alice", postFromElsewhere},
+		{"stale", "alice", tamper(`document.querySelector("input[name=csrf]").value = "x"`)},
 		{"bad-request", "alice", tamper(`document.querySelector("form").append(document.querySelector("input[name=csrf]").cloneNode())`)},
 		{"not-found", "alice", func(b *tab) { b.open("/.mfa/nowhere"); b.see(helpText) }},
 		{"wrong-method", "alice", func(b *tab) { b.open("/.mfa/start"); b.see(helpText) }},
@@ -102,12 +117,26 @@ func orderWithoutSession(b *tab) {
 
 func exhaustPushes(b *tab) {
 	for range 3 {
-		newProgram(b.t, b.d, b.user).begin("/", "protect")
+		p := newProgram(b.t, b.d, b.user)
+		_, started := p.begin("/", "protect")
+		p.post("cancel", map[string]string{"csrf": started.CSRF})
 	}
 	b.open("/")
 	b.see(choosePage)
 	b.start("protect")
 	b.see(problemPart)
+	b.see(lockedPart)
+	b.see(choosePage) // a main button, which is not the push
+	if b.has(b.startWith("protect")) {
+		b.t.Error("a push is offered that cannot be sent")
+	}
+}
+
+// postFromElsewhere sends a form that is not on a page of this site.
+func postFromElsewhere(b *tab) {
+	b.open(`data:text/html,<form method="post" action="` + b.d.gateway + `/.mfa/start"><button>Go</button></form>`)
+	b.follow("button")
+	b.see(helpText)
 }
 
 func lockOut(b *tab) {

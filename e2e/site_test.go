@@ -38,6 +38,7 @@ const siteFile = `{
 	storage file_system FOLDER/storage
 	auto_https off
 	grace_period 1s
+	SERVERS
 	mfa {
 		GLOBAL
 		onelogin ONELOGIN {
@@ -62,10 +63,11 @@ http://SITE {
 // options are what a test adds to the site's Caddyfile. SITE stands for the
 // site's host and port.
 type options struct {
-	global string // in the global option mfa
-	tenant string // in the tenant's block
-	site   string // in the site's mfa block
-	signIn bool   // no first login stands in front of mfa
+	servers string // in the global options, beside mfa
+	global  string // in the global option mfa
+	tenant  string // in the tenant's block
+	site    string // in the site's mfa block
+	signIn  bool   // no first login stands in front of mfa
 
 	api func(http.Handler) http.Handler // changes OneLogin's API
 }
@@ -143,7 +145,7 @@ func (o options) file(s *site, api, behind string) string {
 		}
 		people += "}"
 	}
-	text := strings.NewReplacer("GLOBAL", o.global, "TENANT", o.tenant, "OPTIONS", o.site, "PEOPLE", people).Replace(siteFile)
+	text := strings.NewReplacer("SERVERS", o.servers, "GLOBAL", o.global, "TENANT", o.tenant, "OPTIONS", o.site, "PEOPLE", people).Replace(siteFile)
 	return strings.NewReplacer("ADMIN", s.admin, "FOLDER", s.folder, "ONELOGIN", api,
 		"SITE", strings.TrimPrefix(s.gateway, "http://"), "APP", strings.TrimPrefix(behind, "http://")).Replace(text)
 }
