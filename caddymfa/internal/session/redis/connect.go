@@ -159,7 +159,7 @@ func connect(option rueidis.ClientOption) (rueidis.Client, error) {
 		go client.Close()
 	}
 	if rueidis.IsRedisNil(err) { // SENTINEL GET-MASTER-ADDR-BY-NAME
-		err = errors.New("Sentinel does not know this master")
+		err = errors.New("the Sentinel does not know this master")
 	}
 	return client, err
 }

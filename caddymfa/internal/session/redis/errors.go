@@ -67,7 +67,7 @@ func causes() []struct{ word, cause string } {
 		{"WRONGTYPE", "key holds something of another type"},
 		{"max number of clients", "has too many clients"},
 		{"not an integer", "key holds a record, not a counter"},
-		{"No such master", "Sentinel does not know this master"},
+		{"No such master", "the Sentinel does not know this master"},
 		{"SENTINEL", "is no Sentinel"},
 		{"cluster support disabled", "is no cluster"},
 	}
@@ -94,10 +94,11 @@ func explain(reply string) error {
 }
 
 // withoutCache words an error that is [rueidis.ErrNoCache]: its first line is the
-// reply that led to it, if one did.
+// reply that led to it, if one did. Where HELLO is not known it has not logged
+// in either, and what follows is NOAUTH.
 func withoutCache(err error) error {
 	reply, _, found := strings.Cut(err.Error(), "\n")
-	if !found {
+	if !found || strings.HasPrefix(reply, "NOAUTH") {
 		return errors.New("redis: it speaks RESP2 alone")
 	}
 	return explain(reply)

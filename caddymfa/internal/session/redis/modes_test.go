@@ -113,6 +113,19 @@ func TestTLSServerIsVerified(t *testing.T) {
 	}
 }
 
+func TestSentinelHasItsOwnUser(t *testing.T) {
+	t.Parallel()
+	_, _, sentinel := redistest.StartSentinel(t)
+	sentinel.Do("ACL", "SETUSER", "watcher", "on", ">"+secret, "allchannels", "+@all")
+	config := behind(sentinel)
+	config.SentinelUsername, config.SentinelPassword = "watcher", secret
+	if err := open(t, config).Start(t.Context()); err != nil {
+		t.Errorf("Start: %v", err)
+	}
+	sentinel.Do("ACL", "SETUSER", "watcher", "resetpass", ">another")
+	wantCause(t, "Start", open(t, config).Start(t.Context()), "wrong password")
+}
+
 func TestDatabaseIsSelected(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
