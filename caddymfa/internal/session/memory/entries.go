@@ -97,7 +97,7 @@ func (c *counter) deadline() int64 { return c.resets }
 // entryBytes is about what go-cache and we take for an entry besides what is
 // stored, and largest what the largest entry takes.
 const (
-	entryBytes = 128
+	entryBytes = 160
 	largest    = entryBytes + int64(nameBytes+1+session.MaxGroups*groupBytes+session.MaxValue)
 )
 

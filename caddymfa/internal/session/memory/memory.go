@@ -22,14 +22,14 @@ import (
 
 // Defaults for the zero values of [Config].
 const (
-	// DefaultMaxSessions holds about 0.3 GB of sessions when full.
+	// DefaultMaxSessions holds about 0.35 GB of sessions when full.
 	DefaultMaxSessions = 1_000_000
 
 	// DefaultMaxOthers lets about 400 of each other kind begin every second
 	// that live for ten minutes, if they are small enough for DefaultMaxBytes.
 	DefaultMaxOthers = 250_000
 
-	// DefaultMaxBytes holds about 80,000 challenges.
+	// DefaultMaxBytes holds about 100,000 challenges.
 	DefaultMaxBytes = 64 << 20
 )
 
