@@ -121,15 +121,19 @@ func (s *Store) follow(ctx context.Context) error {
 	broken := connection.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: s.hear})
 	limited, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
-	if err := connection.Do(limited, connection.B().Subscribe().Channel(s.channel()).Build()).Error(); err != nil {
-		if _, replied := rueidis.IsRedisErr(err); replied {
-			return describe(err)
-		}
+	err = connection.Do(limited, connection.B().Subscribe().Channel(s.channel()).Build()).Error()
+	if ctx.Err() != nil {
 		return nil
 	}
-	s.news.tell(session.Key{})
-	s.wait(ctx, client, address, broken)
-	s.news.tell(session.Key{})
+	_, refused := rueidis.IsRedisErr(err)
+	switch err = s.link.judge(client, err); {
+	case refused:
+		return err
+	case err == nil:
+		s.news.tell(session.Key{})
+		s.wait(ctx, client, address, broken)
+		s.news.tell(session.Key{})
+	}
 	return nil
 }
 
