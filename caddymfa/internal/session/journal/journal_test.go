@@ -20,11 +20,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(limitedChild); path != "" {
-		writeUntilFull(path)
-		return
+	if !runAsChild() {
+		goleak.VerifyTestMain(m)
 	}
-	goleak.VerifyTestMain(m)
 }
 
 func TestWhatIsWrittenIsReadByTheNextProcess(t *testing.T) {

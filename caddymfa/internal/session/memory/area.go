@@ -137,7 +137,7 @@ func (sh *shard) newRecord(key session.Key, groups, value string, expires time.T
 // is still there. The caller holds mu.
 func (sh *shard) replace(key session.Key, old, next entry) {
 	before := sh.cache.ItemCount()
-	sh.set(name(key), next)
+	sh.set(key, next)
 	sh.area.count(1, next)
 	if sh.cache.ItemCount() == before {
 		sh.area.count(-1, old)
@@ -146,9 +146,9 @@ func (sh *shard) replace(key session.Key, old, next entry) {
 
 // set stores e. To go-cache an entry is gone after its deadline, to us from
 // its deadline on: one nanosecond less makes both agree. The caller holds mu.
-func (sh *shard) set(name string, e entry) {
+func (sh *shard) set(key session.Key, e entry) {
 	left := time.Until(moment(e.deadline()))
-	sh.cache.Set(name, e, max(left-1, 1))
+	sh.cache.Set(e.name(key), e, max(left-1, 1))
 }
 
 // evicted is told by go-cache of every entry that it deletes, while the caller

@@ -69,7 +69,7 @@ func (sh *shard) add(key session.Key, e entry) (bool, error) {
 		sh.area.count(-1, e)
 		return overtaken, err
 	}
-	sh.set(name(key), e)
+	sh.set(key, e)
 	return true, nil
 }
 

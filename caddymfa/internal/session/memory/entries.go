@@ -39,7 +39,6 @@ const (
 	groupBytes = len(session.Group{})
 )
 
-func (r *record) name() string  { return r.stored[:nameBytes] }
 func (r *record) value() string { return r.stored[r.valueAt():] }
 
 // groups returns the record's groups one behind the other, as pack made them.
@@ -87,7 +86,8 @@ type counter struct {
 // entry is a *record or a *counter.
 type entry interface {
 	deadline() int64
-	size() int64 // in memory, roughly
+	size() int64             // in memory, roughly
+	name(session.Key) string // of the key, within the shard
 	journalled(session.Key) journal.Entry
 }
 
@@ -97,9 +97,12 @@ func (c *counter) deadline() int64 { return c.resets }
 // entryBytes is about what go-cache and we take for an entry besides what is
 // stored, and largest what the largest entry takes.
 const (
-	entryBytes = 160
+	entryBytes = 128
 	largest    = entryBytes + int64(nameBytes+1+session.MaxGroups*groupBytes+session.MaxValue)
 )
+
+func (r *record) name(session.Key) string      { return r.stored[:nameBytes] }
+func (c *counter) name(key session.Key) string { return name(key) }
 
 func (r *record) size() int64  { return int64(entryBytes + len(r.stored)) }
 func (c *counter) size() int64 { return int64(entryBytes + nameBytes) }

@@ -22,7 +22,7 @@ import (
 
 // Defaults for the zero values of [Config].
 const (
-	// DefaultMaxSessions holds about 0.35 GB of sessions when full.
+	// DefaultMaxSessions holds about 0.3 GB of sessions when full.
 	DefaultMaxSessions = 1_000_000
 
 	// DefaultMaxOthers lets about 400 of each other kind begin every second

@@ -110,6 +110,6 @@ func (s *Store) restore(e journal.Entry) error {
 		next = sh.newRecord(e.Key, pack(e.Groups), e.Record.Value, e.Record.Expires)
 	}
 	sh.area.count(1, next)
-	sh.set(name(e.Key), next)
+	sh.set(e.Key, next)
 	return nil
 }
