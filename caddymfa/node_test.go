@@ -153,11 +153,8 @@ func (c *cluster) start(name, global, options string) *node {
 // prepare is start without starting it.
 func (c *cluster) prepare(name, global, options string) *node {
 	c.t.Helper()
-	address := freeAddress(c.t)
-	_, port, _ := net.SplitHostPort(address)
-	n := &node{cluster: c, name: name, url: "http://" + address, admin: c.folder + "/" + name + ".sock", file: c.folder + "/" + name + ".caddyfile", log: new(logBuffer)}
-	write(c.t, n.file, strings.NewReplacer("ADMIN", n.admin, "FOLDER", c.folder, "NAME", name, "ONELOGIN", c.api,
-		"PORT", port, "APP", strings.TrimPrefix(c.behind, "http://"), "GLOBAL", global, "OPTIONS", options).Replace(nodeFile))
+	n := c.named(name, freeAddress(c.t))
+	write(c.t, n.file, n.config(global, options))
 	c.t.Cleanup(func() {
 		n.end(syscall.SIGTERM)
 		if c.t.Failed() {
@@ -165,6 +162,18 @@ func (c *cluster) prepare(name, global, options string) *node {
 		}
 	})
 	return n
+}
+
+// named is a node without a config yet.
+func (c *cluster) named(name, address string) *node {
+	return &node{cluster: c, name: name, url: "http://" + address, admin: c.folder + "/" + name + ".sock", file: c.folder + "/" + name + ".caddyfile", log: new(logBuffer)}
+}
+
+// config is the text of the node's Caddyfile.
+func (n *node) config(global, options string) string {
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(n.url, "http://"))
+	return strings.NewReplacer("ADMIN", n.admin, "FOLDER", n.folder, "NAME", n.name, "ONELOGIN", n.api,
+		"PORT", port, "APP", strings.TrimPrefix(n.behind, "http://"), "GLOBAL", global, "OPTIONS", options).Replace(nodeFile)
 }
 
 // run starts the process and waits until it serves.
