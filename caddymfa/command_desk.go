@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -185,7 +186,7 @@ func printHealth(w io.Writer, got healthJSON) error {
 	o := got.OneLogin
 	line(o.Ready, "onelogin", fmt.Sprintf("%d of %d calls left for %s", o.Remaining, o.Limit, time.Duration(o.ResetsIn)*time.Second), o.Problem)
 	s := got.Store
-	line(s.OK, "store", fmt.Sprint(s.Kind, " ", s.Version, s.Role, s.Journal), s.Problem)
+	line(s.OK, "store", strings.TrimSpace(s.Kind+" "+s.Version+s.Journal+" "+s.Role), s.Problem)
 	_, err := fmt.Fprintf(w, "%-9s mfa %s, caddy %s, %s, node %s\n", "versions", got.Versions.MFA, got.Versions.Caddy, got.Versions.Go, got.Node)
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session/redis"
 )
 
@@ -137,6 +138,11 @@ func (s *RedisStore) open(keys *keyring) (*openStore, error) {
 		log:   log,
 		health: func(ctx context.Context) (storeHealth, error) {
 			health, err := store.Ping(ctx)
+			if err == nil {
+				// A replica answers as well, and so does a server without
+				// memory: only a write tells whether people can log in.
+				_, _, err = store.Increment(ctx, session.NewKey(session.KindCounter, "health"), time.Minute)
+			}
 			return storeHealth{Kind: "redis", Version: health.Version, Role: health.Role}, err
 		},
 	}, nil
