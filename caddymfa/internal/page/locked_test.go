@@ -41,6 +41,7 @@ func TestLockedFactorIsNeverTheMainOne(t *testing.T) {
 		{"only one besides", []page.Factor{locked("protect", true), usable[3]}, false, "totp"},
 		{"before a temporary code", []page.Factor{locked("protect", true), {ID: "t", Kind: "temporary"}}, false, "temporary"},
 		{"while calls are scarce", []page.Factor{locked("protect", true), {ID: "v", Kind: "voice"}}, true, "voice"},
+		{"while calls are scarce, beside a code", []page.Factor{locked("protect", true), usable[3]}, true, "totp"},
 		{"all of them", []page.Factor{locked("protect", true), locked("sms", false)}, false, ""},
 	}
 	for _, test := range tests {
