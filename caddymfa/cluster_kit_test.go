@@ -39,7 +39,7 @@ func newFleet(t *testing.T, handler http.Handler) *fleet {
 	t.Helper()
 	server := redistest.Start(t)
 	c := newCluster(t, handler)
-	return &fleet{cluster: c, redis: server, store: openRedis(t, c.folder, server.Addr)}
+	return &fleet{cluster: c, redis: server, store: openRedis(t, sealKey(t, c.folder), server.Addr)}
 }
 
 // node starts a node on the fleet's Redis.
@@ -54,10 +54,10 @@ func (f *fleet) pair() (north, south *node) {
 	return f.node("north"), f.node("south")
 }
 
-// openRedis is the store as a node has it whose storage lies in folder.
-func openRedis(t testing.TB, folder, address string) *redis.Store {
+// openRedis is the store as a node with these keys has it.
+func openRedis(t testing.TB, keys vault.Keys, address string) *redis.Store {
 	t.Helper()
-	store, err := redis.New(redis.Config{Addresses: []string{address}, Vault: vault.New(sealKey(t, folder)), Timeout: 5 * time.Second})
+	store, err := redis.New(redis.Config{Addresses: []string{address}, Vault: vault.New(keys), Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func sealKey(t testing.TB, folder string) vault.Keys {
 }
 
 // seed makes a session of user, last seen so long ago, and returns its cookie
-// value. To log in takes longer.
+// value. To log in takes longer. Any goroutine may call it.
 func seed(t testing.TB, store session.Store, user string, seen time.Duration) string {
 	t.Helper()
 	now := time.Now()
@@ -91,7 +91,7 @@ func seed(t testing.TB, store session.Store, user string, seen time.Duration) st
 		AuthTime: now, Created: now.Add(-seen), Seen: now.Add(-seen),
 	}, 8*time.Hour)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return cookieValue
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"io"
 	"net"
 	"net/http"
@@ -31,6 +32,12 @@ func TestMain(m *testing.M) {
 		bearFileLimit()
 		caddycmd.Main()
 		return
+	}
+	flag.Parse()
+	// Tests with nodes wait more than they work, so more of them run at a time
+	// than there are processors.
+	if most := flag.Lookup("test.parallel"); most.Value.String() == most.DefValue {
+		_ = most.Value.Set("8")
 	}
 	os.Exit(m.Run())
 }
