@@ -34,3 +34,12 @@ func (j *Journal) Fail(err error) (undo func()) {
 		j.broken = nil
 	}
 }
+
+// Size returns how much of the file is in use, in bytes.
+func (j *Journal) Size() (n int64) {
+	j.db.View(func(tx *bbolt.Tx) error {
+		n = tx.Size()
+		return nil
+	})
+	return n
+}

@@ -195,7 +195,7 @@ func TestWriteReplacesWhatWaits(t *testing.T) {
 func TestCloseWritesWhatWaitsHoweverMuch(t *testing.T) {
 	path := newPath(t)
 	j := open(t, path)
-	for i := range 3500 {
+	for i := range 5000 {
 		j.Later(record(session.KindSession, i, "seen"))
 	}
 	closeAll(t, j)
@@ -203,8 +203,8 @@ func TestCloseWritesWhatWaitsHoweverMuch(t *testing.T) {
 	if err := j.Write(record(session.KindSession, 0, "late")); err == nil {
 		t.Error("Write after Close: no error")
 	}
-	if got, _ := reopened(t, path); len(got) != 3500 {
-		t.Errorf("%d records are there, want 3500", len(got))
+	if got, _ := reopened(t, path); len(got) != 5000 {
+		t.Errorf("%d records are there, want 5000", len(got))
 	}
 }
 
