@@ -7,7 +7,8 @@
 // process that is killed leaves the file as its last transaction did.
 //
 // The file can be deleted or put back as it was earlier by whoever can write
-// it, which nothing in it can show. It belongs to one process at a time.
+// it, which nothing in it can show. It belongs to one process at a time. What is
+// dropped leaves room for what comes; the file itself never shrinks.
 package journal
 
 import (
