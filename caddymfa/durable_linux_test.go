@@ -47,9 +47,11 @@ func (n *node) limitFiles(bytes string) {
 
 func TestFullDiskLetsNobodyNewIn(t *testing.T) {
 	n := newCluster(t, nil).start("north", "", "")
-	n.addUser("carol")
-	n.addUser("dave")
+	for _, name := range []string{"carol", "dave", "erin"} {
+		n.addUser(name)
+	}
 	alice, bob, carol := n.verified("alice", simulator.TOTP), n.verified("bob", simulator.SMS), n.person("carol")
+	erin := n.verified("erin", simulator.TOTP)
 	pending, _ := carol.begin("/")
 	carol.post("start", map[string]string{"csrf": pending.CSRF, "factor": pending.factor(t, "totp")}).wantStatus(t, http.StatusOK)
 	code := map[string]string{"csrf": pending.CSRF, "code": n.sim.Code("carol", simulator.TOTP)}
@@ -68,6 +70,14 @@ func TestFullDiskLetsNobodyNewIn(t *testing.T) {
 		t.Errorf("DELETE on a full disk = %d, %v, want 503: it may come back with the next start", status, err)
 	}
 	bob.wantAsked()
+	if status, got := n.ask(http.MethodPost, "/mfa/revoke", `{"user":"erin"}`); status != http.StatusServiceUnavailable {
+		t.Errorf("POST /mfa/revoke on a full disk = %d, %v", status, got)
+	}
+	erin.wantAsked()
+	status, got := n.ask(http.MethodGet, "/mfa/health", "")
+	if status != http.StatusServiceUnavailable || !strings.Contains(fmt.Sprint(got["store"]), "file too large") {
+		t.Errorf("GET /mfa/health on a full disk = %d %v, want 503 and the cause", status, got)
+	}
 	if !strings.Contains(n.log.String(), "file too large") {
 		t.Error("the log does not say why")
 	}
@@ -75,9 +85,13 @@ func TestFullDiskLetsNobodyNewIn(t *testing.T) {
 	// With room again what was revoked is written with what comes next.
 	n.limitFiles("unlimited")
 	dave := n.verified("dave", simulator.TOTP)
+	if status, got := n.ask(http.MethodGet, "/mfa/health", ""); status != http.StatusOK {
+		t.Errorf("GET /mfa/health with room again = %d %v", status, got)
+	}
 	n.end(os.Kill)
 	n.run()
 	alice.wantLetIn()
 	dave.wantLetIn()
 	bob.wantAsked()
+	erin.wantAsked()
 }

@@ -118,7 +118,10 @@ func (m *MemoryStore) open(keys *keyring) (*openStore, error) {
 		close: func() error { store.Close(); return nil },
 		log:   log,
 		health: func(ctx context.Context) (storeHealth, error) {
-			return storeHealth{Kind: "memory", Journal: path, Records: store.Len(session.KindSession)}, store.Start(ctx)
+			found := storeHealth{Kind: "memory", Journal: path, Records: store.Len(session.KindSession)}
+			// A write, because that is what a full disk refuses.
+			_, err := session.Acquire(ctx, store, session.NewKey(session.KindLease, "health"), "health", time.Minute)
+			return found, err
 		},
 	}, nil
 }
