@@ -185,6 +185,8 @@ func TestKilledNodesPushIsFinishedElsewhere(t *testing.T) {
 	north, south := f.pair()
 	const userID = 403
 	f.newcomer("erin", userID, simulator.Protect)
+	bob := north.person("bob")
+	bob.verifyBy(simulator.SMS, "/")
 	erin := north.person("erin")
 	c, address := erin.begin("/")
 	erin.post("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "protect")}).wantStatus(t, http.StatusOK)
@@ -209,7 +211,8 @@ func TestKilledNodesPushIsFinishedElsewhere(t *testing.T) {
 	f.app.wantCount(t, 0)
 	there.get(status(address)).wantStatus(t, http.StatusOK)
 	there.get("/").wantStatus(t, http.StatusOK)
-	f.app.wantCount(t, 1)
+	bob.at(south).get("/").wantStatus(t, http.StatusOK) // north made his session
+	f.app.wantCount(t, 2)
 }
 
 // ways are how a session ends on one node, as b's person or by the desk.
