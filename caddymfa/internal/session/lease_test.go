@@ -45,7 +45,7 @@ func TestHeldLeaseIsRefusedToOthersUntilItEnds(t *testing.T) {
 		l.wantAcquire("b", time.Minute, false)
 		time.Sleep(time.Minute - 1)
 		l.wantAcquire("b", time.Minute, false)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		l.wantAcquire("b", time.Minute, true)
 		l.wantAcquire("a", time.Minute, false)
 	})

@@ -94,7 +94,7 @@ func TestHoldEndsAtItsEnd(t *testing.T) {
 		defer releaseNever()
 		time.Sleep(time.Minute - 1)
 		s.wantEnded("just before the end", early, nil)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		s.wantEnded("at the end", early, session.ErrEnded)
 		s.wantEnded("a minute before the end", late, nil)
 		time.Sleep(time.Minute)
@@ -123,7 +123,7 @@ func TestEndsComeHoweverHoldsAreReleased(t *testing.T) {
 			}
 			time.Sleep(time.Until(begun.Add(time.Duration(minute+1)*time.Minute - 1)))
 			s.wantEnded("just before the end", held, nil)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			s.wantEnded("end of minute "+strconv.Itoa(minute), held, session.ErrEnded)
 		}
 	})
