@@ -190,7 +190,7 @@ func (l *link) judge(client rueidis.Client, err error) error {
 		err = nil
 	}
 	_, replied := rueidis.IsRedisErr(err)
-	answered := err == nil || replied
+	answered := err == nil || replied && !turnedAway(err)
 	if !answered || readOnly(err) || l.ready.Load() == nil {
 		l.learn(client, err, answered)
 	}

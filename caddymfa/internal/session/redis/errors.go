@@ -128,3 +128,18 @@ func readOnly(err error) bool {
 	reply, ok := rueidis.IsRedisErr(err)
 	return ok && strings.Contains(reply.Error(), "READONLY")
 }
+
+// turnedAway tells that Redis takes no connection of ours. Then rueidis dials
+// again for every command, which a rest has to bound.
+func turnedAway(err error) bool {
+	reply, ok := rueidis.IsRedisErr(err)
+	if !ok {
+		return false
+	}
+	for _, word := range []string{"WRONGPASS", "NOAUTH", "max number of clients"} {
+		if strings.Contains(reply.Error(), word) {
+			return true
+		}
+	}
+	return false
+}
