@@ -143,6 +143,9 @@ func (f fault) look(d *drill) {
 		d.t.Errorf("a login during the fault: %d, want 503", login)
 	}
 	redistest.Eventually(d.t, 10*time.Second, "the log names the cause", func() bool { return strings.Contains(d.north.log.String(), f.cause) })
+	if !f.reads && !strings.Contains(d.north.log.String(), "redis cannot be used") {
+		d.t.Error("the log does not say that Redis cannot be used")
+	}
 	_, got := d.north.ask("GET", "/mfa/health?report", "")
 	d.health, _ = got["store"].(map[string]any)["problem"].(string)
 	if !strings.Contains(d.health, f.cause) {
