@@ -162,6 +162,9 @@ func (f fault) write(d *drill) {
 	d.t.Helper()
 	noted, _ := d.idle.try("GET", "/", "")
 	d.noted = fmt.Sprintf("; not seen for a minute: %d", noted)
+	if noted != http.StatusOK {
+		d.t.Errorf("a verified user whose use cannot be noted: %d, want 200", noted)
+	}
 	revoked, _ := d.north.ask("DELETE", "/mfa/sessions/"+d.bob.handle(), "")
 	d.revoked = fmt.Sprintf("; the desk that revokes: %d", revoked)
 	d.bob.get("/").wantStatus(d.t, http.StatusUnauthorized)

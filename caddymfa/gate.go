@@ -15,6 +15,7 @@ import (
 	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
+	"github.com/caddymfa/caddymfa/caddymfa/internal/session/vault"
 )
 
 // ownPrefix is the path prefix that the gateway keeps for itself on every
@@ -105,6 +106,12 @@ func (h *Handler) proof(r *http.Request, v visit, user string, required policy.R
 	}
 	ctx, site := r.Context(), site(r)
 	s, record, ok, err := h.sessions.Load(ctx, site, v.cookie)
+	if errors.Is(err, vault.ErrUnknownKey) {
+		// Its key was dropped, and the session with it. Proving again helps the
+		// person; a node with another storage than the rest says so in its log.
+		h.log.Warn("session sealed with a key that is not ours: the user has to verify again", zap.String("site", site), zap.Error(err))
+		return session.Session{}, false, nil
+	}
 	if err != nil || !ok || !h.alive(s, user, now) {
 		return session.Session{}, false, err
 	}
@@ -112,9 +119,12 @@ func (h *Handler) proof(r *http.Request, v visit, user string, required policy.R
 		return session.Session{}, false, nil
 	}
 	if now.Sub(s.Seen) >= min(touchEvery, time.Duration(h.Idle)/2) && h.isUse(r) {
-		err = h.sessions.Touch(ctx, site, v.cookie, record, s, now)
+		if err := h.sessions.Touch(ctx, site, v.cookie, record, s, now); err != nil {
+			// The proof stands. If nobody can note its use, it goes idle sooner.
+			h.log.Warn("use of a session could not be noted", zap.Error(err))
+		}
 	}
-	return s, err == nil, err
+	return s, true, nil
 }
 
 // isUse tells whether a request shows that somebody is there. An event stream
