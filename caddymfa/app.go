@@ -135,8 +135,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.engine, err = acquireEngine(resolved, provider.identity(), a.store.value.Store, a.keys, a.log, auditLog(ctx))
+	if err != nil {
+		return err
+	}
 	a.audit = auditLog(ctx)
-	return err
+	return a.engine.value.events.subscribe(ctx, a.log)
 }
 
 // maxNode bounds the name of a node, in bytes.

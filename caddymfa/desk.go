@@ -138,6 +138,9 @@ func (a *App) logEnded(ended []session.Listed, by, reason string) {
 		a.audit.Info("session ended", zap.String("event", "session_ended"), zap.String("session", listed.Handle),
 			zap.String("user", s.User), zap.String("user_id", s.UserID), zap.String("site", s.Site),
 			zap.String("by", bounded(by, maxReason)), zap.String("reason", bounded(reason, maxReason)))
+		a.engine.value.events.tell(caddySessionRevoked, map[string]any{
+			"user": s.User, "user_id": s.UserID, "site": s.Site, "session": listed.Handle, "by": by, "reason": reason,
+		})
 	}
 }
 

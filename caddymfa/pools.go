@@ -3,6 +3,7 @@ package caddymfa
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -52,12 +53,14 @@ type openEngine struct {
 	baseURL string
 	log     atomic.Pointer[zap.Logger]
 	audit   atomic.Pointer[zap.Logger]
+	events  *notifier
 }
 
 // Destruct implements [caddy.Destructor].
 func (e *openEngine) Destruct() error {
 	e.Engine.Close()
 	e.client.Close()
+	e.events.close()
 	return nil
 }
 
@@ -75,7 +78,7 @@ func acquireEngine(c credential, storeIdentity string, store session.Store, keys
 }
 
 func newEngine(c credential, store session.Store, keys *keyring) (*openEngine, error) {
-	e := &openEngine{baseURL: c.baseURL}
+	e := &openEngine{baseURL: c.baseURL, events: newNotifier()}
 	e.log.Store(zap.NewNop())
 	e.audit.Store(zap.NewNop())
 	client, err := onelogin.New(onelogin.Config{
@@ -88,9 +91,13 @@ func newEngine(c credential, store session.Store, keys *keyring) (*openEngine, e
 		Observe: func(call onelogin.Call) {
 			countCall(call)
 			logCall(e.log.Load(), call)
+			if call.StatusCode == 0 || call.StatusCode >= http.StatusInternalServerError {
+				e.events.providerDown(call.Op, call.StatusCode)
+			}
 		},
 	})
 	if err != nil {
+		e.events.close()
 		return nil, err
 	}
 	e.client = client
@@ -100,7 +107,10 @@ func newEngine(c credential, store session.Store, keys *keyring) (*openEngine, e
 		Limits:    stepup.DefaultLimits(),
 		EmailLink: c.emailLink,
 		HelpDesk:  c.helpDesk,
-		Observe:   func(event stepup.Event) { logEvent(e.audit.Load(), event) },
+		Observe: func(event stepup.Event) {
+			logEvent(e.audit.Load(), event)
+			e.events.challenge(event)
+		},
 	}
 	// It keeps remembered codes from being guessed out of a dump of the store,
 	// and is the same on every node.

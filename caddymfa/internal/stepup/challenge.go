@@ -37,6 +37,7 @@ type challenge struct {
 	User   string `json:"user"` // as the demand names them
 	UserID string `json:"user_id,omitempty"`
 	Site   string `json:"site"`
+	Client string `json:"client,omitempty"` // the address that first started it, for the log
 	Blind  bool   `json:"blind,omitempty"`
 
 	State   State     `json:"state"`
@@ -122,7 +123,7 @@ type device struct {
 // newChallenge is the challenge of a demand before anything was done. It is
 // stored only when something is: a factor started, a password taken.
 func newChallenge(d Demand, tries int) challenge {
-	return challenge{User: d.User, Site: d.Site, Blind: d.Blind, State: Choosing,
+	return challenge{User: d.User, Site: d.Site, Client: d.Address, Blind: d.Blind, State: Choosing,
 		StartBy: d.Expires, Deadline: d.Expires, TriesLeft: tries}
 }
 

@@ -33,7 +33,8 @@ type Event struct {
 	// told less of.
 	Notice Notice
 
-	// Address is the client's, with [EventAddressLimited].
+	// Address is that of the client that started the challenge, and with
+	// [EventAddressLimited] of the one that was refused. Empty: not known.
 	Address string
 
 	// By and Reason belong to [EventTemporaryIssued]: who made the code, and

@@ -220,6 +220,7 @@ func (e *Engine) report(key session.Key, c challenge, told Event) {
 	}
 	told.User, told.UserID, told.Site = cmp.Or(c.User, c.Username), c.UserID, c.Site
 	told.Factor, told.ChallengeRef, told.State = c.Factor, challengeRef(key), c.State
+	told.Address = cmp.Or(told.Address, c.Client)
 	e.observe(told)
 }
 
