@@ -61,6 +61,7 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 //			threshold <1-100>
 //			allow_low_risk
 //		}
+//		websocket_origins <origin...>
 //		insecure_http
 //	}
 //
@@ -81,9 +82,11 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"require":       {read: h.readRequire, repeats: true},
 		"brand":         brand(&h.Brand),
 		"insecure_http": flag(&h.InsecureHTTP),
-		"sign_in":       {read: h.readSignIn},
-		"enroll":        {read: h.readEnroll},
-		"smart_mfa":     {read: h.readSmartMFA},
+
+		"websocket_origins": {read: h.readWebSocketOrigins},
+		"sign_in":           {read: h.readSignIn},
+		"enroll":            {read: h.readEnroll},
+		"smart_mfa":         {read: h.readSmartMFA},
 	})
 	if err != nil {
 		return err
@@ -98,6 +101,13 @@ func (h *Handler) readExempt(d *caddyfile.Dispenser) error {
 	}
 	h.Exempt = append(h.Exempt, paths...)
 	return h.tryPaths(d)
+}
+
+func (h *Handler) readWebSocketOrigins(d *caddyfile.Dispenser) error {
+	if h.WebSocketOrigins = d.RemainingArgs(); len(h.WebSocketOrigins) == 0 {
+		return d.Err(`websocket_origins needs an origin: "websocket_origins https://www.example.com"`)
+	}
+	return nil
 }
 
 func (h *Handler) readBackground(d *caddyfile.Dispenser) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +72,9 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 	if !ok {
 		return h.demand(w, r, user, required)
 	}
+	if !h.welcomesSocket(r) {
+		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindCrossSite})
+	}
 	if h.SignIn != nil {
 		r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Set("http.auth.user.id", proved.User)
 	}
@@ -96,6 +100,22 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 
 // errNoKey cannot happen: the session was found by this cookie value.
 var errNoKey = errors.New("session without a key")
+
+// welcomesSocket tells whether a request is no WebSocket, or one that this
+// site's own pages open. Browsers send cookies along with WebSockets from any
+// site and hold nothing back, so that a foreign page could speak to the app as
+// the verified person (RFC 6455, section 10.2). Programs send no Origin.
+func (h *Handler) welcomesSocket(r *http.Request) bool {
+	if r.Header.Get("Upgrade") == "" {
+		return true
+	}
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 {
+		return true
+	}
+	own := strings.EqualFold(origins[0], scheme(r)+"://"+r.Host)
+	return len(origins) == 1 && (own || slices.Contains(h.WebSocketOrigins, strings.ToLower(origins[0])))
+}
 
 // proof returns the session that lets user's request pass. It costs one store
 // read, and at most once a minute a write that keeps the session from going

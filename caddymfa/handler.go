@@ -87,6 +87,11 @@ type Handler struct {
 	// strictest wins; none can weaken the site's own options.
 	Require []Rule `json:"require,omitempty"`
 
+	// WebSocketOrigins are the origins, besides the site's own, whose pages may
+	// open WebSockets here, such as https://www.example.com, in lower case.
+	// Browsers send cookies with WebSockets from any page. Default: none.
+	WebSocketOrigins []string `json:"websocket_origins,omitempty"`
+
 	// InsecureHTTP lets this site issue its cookie over plain http. For demos
 	// and tests on localhost only: whoever can read the traffic can take the
 	// session. Default: false.
@@ -235,6 +240,11 @@ func (h *Handler) check() error {
 	}
 	if err := errors.Join(h.SignIn.check(), h.SmartMFA.check(), h.checkTogether()); err != nil {
 		return err
+	}
+	for _, allowed := range h.WebSocketOrigins {
+		if origin(allowed) != allowed || allowed != strings.ToLower(allowed) || !strings.HasPrefix(allowed, "http") {
+			return fmt.Errorf("websocket_origins: %q is not an origin such as https://www.example.com", allowed)
+		}
 	}
 	for _, rule := range h.Require {
 		if rule.MaxAge == 0 && len(rule.Factors) == 0 && len(h.Exempt) == 0 {
