@@ -53,7 +53,7 @@ func rooms() []room {
 		certmagic = "github.com/caddyserver/certmagic" // Caddy's storage
 	)
 	return []room{
-		{0, onelogin, nil, []string{"golang.org/x/sync", "golang.org/x/time/rate"}},
+		{0, onelogin, nil, []string{"github.com/sony/gobreaker/v2", "golang.org/x/sync", "golang.org/x/time/rate"}},
 		{0, simulator, nil, nil},
 		{0, policy, nil, []string{"golang.org/x/text/unicode/norm"}},
 		{0, page, nil, []string{"golang.org/x/text", "rsc.io/qr"}},
@@ -86,8 +86,9 @@ func rooms() []room {
 	}
 }
 
-// testLibs are what tests may import in every room: models, leaks, a browser.
-var testLibs = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "golang.org/x/net/html"}
+// testLibs are what tests may import in every room: models, leaks, a browser,
+// a network with faults.
+var testLibs = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "golang.org/x/net/html", "github.com/Shopify/toxiproxy/v2"}
 
 // A pkg is what go list says of one package.
 type pkg struct {

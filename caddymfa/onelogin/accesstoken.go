@@ -19,8 +19,14 @@ const settleTime = 3 * time.Second
 // accessTokens holds the one access token that all calls share. However many
 // callers want one, at most one fetch per credential is under way.
 type accessTokens struct {
-	fetch   func(credential) (accessToken, error)
+	fetch   func(context.Context, credential) (accessToken, error)
+	reload  func(context.Context) (clientID, clientSecret string, err error) // nil: never
+	within  func() (context.Context, context.CancelFunc)                     // the time for one flight
 	flights singleflight.Group
+
+	// reloading is held while reload is asked. It guards reloadedAt.
+	reloading  sync.Mutex
+	reloadedAt time.Time
 
 	// mu guards what follows. It is not held while an access token is fetched.
 	mu          sync.Mutex
@@ -56,8 +62,7 @@ func (s *accessTokens) current(ctx context.Context, doubted string) (string, err
 	if held.usable(time.Now()) && held.value != doubted {
 		return held.value, nil
 	}
-	question := strconv.FormatUint(credential.generation, 10) + " " + doubted
-	flight := s.flights.DoChan(question, func() (any, error) { return s.refresh(credential, doubted) })
+	flight := s.flights.DoChan(flightName(credential, doubted), func() (any, error) { return s.refresh(credential, doubted) })
 	select {
 	case result := <-flight:
 		value, _ := result.Val.(string)
@@ -67,8 +72,14 @@ func (s *accessTokens) current(ctx context.Context, doubted string) (string, err
 	}
 }
 
-// refresh fetches an access token unless the question has been settled. It
-// runs on a goroutine of its own, where a panic would end the process.
+// flightName names what a flight finds out.
+func flightName(credential credential, doubted string) string {
+	return strconv.FormatUint(credential.generation, 10) + " " + doubted
+}
+
+// refresh fetches an access token unless the question has been settled. If the
+// credential is refused and there is another by now, that one is used. It runs
+// on a goroutine of its own, where a panic would end the process.
 func (s *accessTokens) refresh(credential credential, doubted string) (value string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -78,9 +89,47 @@ func (s *accessTokens) refresh(credential credential, doubted string) (value str
 	if value, settled, err := s.settled(credential, doubted); settled {
 		return value, err
 	}
-	fetched, err := s.fetch(credential)
+	ctx, cancel := s.within()
+	defer cancel()
+	fetched, err := s.fetch(ctx, credential)
+	if final(err) {
+		if next, found := s.successor(ctx, credential); found {
+			shared, err, _ := s.flights.Do(flightName(next, doubted), func() (any, error) { return s.refresh(next, doubted) })
+			value, _ = shared.(string)
+			return value, err
+		}
+	}
 	s.keep(credential, doubted, fetched, err)
 	return fetched.value, err
+}
+
+// successor returns the credential that has replaced a refused one: one that
+// was set in the meantime, or that reload finds now. Its generation is higher,
+// so that flights wait for later ones only.
+func (s *accessTokens) successor(ctx context.Context, refused credential) (next credential, found bool) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	next = s.present()
+	if next.generation != refused.generation {
+		return next, true
+	}
+	if s.reload == nil || time.Since(s.reloadedAt) < settleTime {
+		return next, false
+	}
+	defer func() { s.reloadedAt = time.Now() }()
+	clientID, clientSecret, err := s.reload(ctx)
+	if err != nil || checkCredential(clientID, clientSecret) != nil {
+		return next, false
+	}
+	s.setCredential(clientID, clientSecret)
+	next = s.present()
+	return next, next.generation != refused.generation
+}
+
+func (s *accessTokens) present() credential {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.credential
 }
 
 // settled returns what earlier fetches tell, if that will do. A failed fetch

@@ -21,6 +21,8 @@ type Client struct {
 	observe   func(Call)
 	tokens    *accessTokens
 	budget    *rate.Limiter
+	slots     slots
+	circuit   *circuit
 	mfa       backend
 	end       context.CancelFunc
 }
@@ -41,6 +43,8 @@ func New(config Config) (*Client, error) {
 		timeout:   config.Timeout,
 		observe:   config.Observe,
 		budget:    newBudget(config.HourlyBudget),
+		slots:     newSlots(config.MaxConcurrent),
+		circuit:   newCircuit(),
 	}
 	if c.mfa, err = c.backend(config.API); err != nil {
 		return nil, fmt.Errorf("onelogin: %w", err)
@@ -48,17 +52,15 @@ func New(config Config) (*Client, error) {
 	if c.transport == nil {
 		c.transport = newTransport()
 	}
-	if c.timeout <= 0 {
-		c.timeout = defaultTimeout
+	if c.timeout <= 0 || c.timeout > maxTimeout {
+		c.timeout = maxTimeout
 	}
 	lifetime, end := context.WithCancel(context.Background())
 	c.end = end
 	c.tokens = &accessTokens{
-		fetch: func(credential credential) (accessToken, error) {
-			ctx, cancel := context.WithTimeout(lifetime, c.timeout)
-			defer cancel()
-			return c.fetchAccessToken(ctx, credential)
-		},
+		fetch:  c.fetchAccessToken,
+		reload: config.Reload,
+		within: func() (context.Context, context.CancelFunc) { return context.WithTimeout(lifetime, c.timeout) },
 	}
 	c.SetCredentials(config.ClientID, config.ClientSecret)
 	return c, nil
@@ -82,6 +84,23 @@ func (c *Client) backend(api string) (backend, error) {
 // does not accept shows at the next call.
 func (c *Client) SetCredentials(clientID, clientSecret string) {
 	c.tokens.setCredential(clientID, clientSecret)
+}
+
+// State tells whether calls go out to OneLogin at the moment. It makes no
+// request, and is up to date with a call when the observer is told of it.
+//
+//   - "closed": they do.
+//   - "paused": OneLogin throttles us, and all calls fail until the time that
+//     it named, or a minute at most.
+//   - "open": OneLogin could not be reached or was out of order three times in
+//     a row, and all calls fail for ten seconds.
+//   - "half-open": the next call tries whether that is over; all others fail
+//     until it has an answer.
+//
+// Which failures count, and that no single user can open the circuit, is in
+// docs/onelogin.md, Out of order.
+func (c *Client) State() string {
+	return c.circuit.state(time.Now())
 }
 
 // Close ends an access token fetch that may be under way and closes idle

@@ -1,6 +1,7 @@
 package onelogin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,8 +14,8 @@ import (
 	"time"
 )
 
-// defaultTimeout is the limit of one call when Config names none.
-const defaultTimeout = 10 * time.Second
+// maxTimeout is the limit of one call, and what it is if Config names none.
+const maxTimeout = 10 * time.Second
 
 var (
 	tenantPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
@@ -41,8 +42,14 @@ type Config struct {
 	Transport http.RoundTripper
 
 	// Timeout bounds one call of a method, all its tries and waits included.
-	// Zero or less selects 10 seconds. The caller's context can only shorten it.
+	// Zero or less selects 10 seconds, and more counts as 10 seconds. The
+	// caller's context can only shorten it.
 	Timeout time.Duration
+
+	// MaxConcurrent is how many HTTP requests may be under way at once. Zero or
+	// less selects 64. As many calls again wait for their turn, for 2 seconds at
+	// most; all others fail at once with an [*Error].
+	MaxConcurrent int
 
 	// API is the MFA API that Devices, Activate, Verify, VerifyUnbound and Poll
 	// speak: "v2", which "" selects too, or "v1" (docs/onelogin.md, MFA v1).
@@ -54,6 +61,14 @@ type Config struct {
 	// hour that begins with a full one can see up to twice as many. When it is
 	// spent, calls fail at once with an [*Error].
 	HourlyBudget int
+
+	// Reload, if not nil, is asked for the present API credential when OneLogin
+	// has refused the one that is held: a file may hold a new secret. It is
+	// asked once for all callers and not again for three seconds; what it
+	// returns is used as by [Client.SetCredentials]. An error, the same
+	// credential and one that cannot be sent change nothing. It runs on a
+	// goroutine of the client and must heed ctx, which ends with the call.
+	Reload func(ctx context.Context) (clientID, clientSecret string, err error)
 
 	// Observe, if not nil, is told of every HTTP request after it ended. It
 	// runs on the calling goroutine, possibly on many at once, and must be quick.
@@ -80,9 +95,10 @@ type Call struct {
 // either a OneLogin subdomain ("acme" gives https://acme.onelogin.com) or a
 // full URL: https, or http where the host is this machine (localhost or a
 // loopback address), optionally with a path prefix. User names, queries,
-// fragments and odd paths are errors.
+// fragments, odd paths, link-local addresses and hosts that only look like
+// OneLogin's, such as "acme.onelogin.com.example", are errors.
 //
-// It does not check that the host belongs to OneLogin or exists.
+// It does not check that any other host belongs to OneLogin or exists.
 func BaseURL(tenant string) (string, error) {
 	if tenantPattern.MatchString(tenant) {
 		return "https://" + strings.ToLower(tenant) + ".onelogin.com", nil
@@ -111,6 +127,8 @@ func checkBaseURL(u *url.URL) error {
 		return errors.New("no user name or password allowed")
 	case !validHost(u):
 		return errors.New("the host is not a host name or an IP address")
+	case lookalike(strings.ToLower(u.Hostname())):
+		return errors.New("the host looks like OneLogin's and is not")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return errors.New("http is allowed for this machine only, use https")
 	case !plainPath(u):
@@ -123,7 +141,17 @@ func validHost(u *url.URL) bool {
 	host := u.Hostname()
 	address, err := netip.ParseAddr(host)
 	validAddress := err == nil && address.Zone() == ""
+	if err == nil && (address.Unmap().IsLinkLocalUnicast() || address.IsUnspecified() || address.IsMulticast()) {
+		return false // clouds answer there with secrets of their own
+	}
 	return (validAddress || hostPattern.MatchString(host)) && portPattern.MatchString(u.Port()) && !strings.HasSuffix(u.Host, ":")
+}
+
+// lookalike reports whether a host could be taken for a tenant's by who writes
+// or reads the configuration.
+func lookalike(host string) bool {
+	const own = "onelogin.com"
+	return strings.Contains(host, own+".") || strings.HasSuffix(host, own) && !strings.HasSuffix(host, "."+own)
 }
 
 func loopback(host string) bool {

@@ -93,9 +93,8 @@ func readFactors(body []byte) ([]AvailableFactor, string) {
 //
 // DisplayName is what the user will know the device by: 1 to 256 bytes of
 // UTF-8 without control characters. Lifetime is brought into 120 to 900
-// seconds. It is sent at most once, except where the access token proved to be
-// dead. It does not check that the user may enrol this factor, nor who asks
-// for it. Errors are [*Error].
+// seconds. It is sent at most once. It does not check that the user may enrol
+// this factor, nor who asks for it. Errors are [*Error].
 func (c *Client) Register(ctx context.Context, userID, factorID, displayName string, lifetime time.Duration) (Registration, error) {
 	r := request{
 		op:     "register",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -110,6 +109,7 @@ func (c *Client) Login(ctx context.Context, l LoginRequest) (Login, error) {
 		method: http.MethodPost,
 		path:   "/api/1/login/auth",
 		body:   wireLogin{l.UsernameOrEmail, l.Password, l.Subdomain, l.IP, l.ReturnTo},
+		about:  anyName,
 	}
 	if _, err := netip.ParseAddr(l.IP); !tenantPattern.MatchString(l.Subdomain) || (l.IP != "" && err != nil) {
 		r.flaw = classInvalid
@@ -152,7 +152,7 @@ func readLogin(body []byte) (Login, string) {
 
 // readSessionToken returns "" unless the login is complete.
 func readSessionToken(status, data object) string {
-	if strings.ToLower(text(status["message"])) != "success" {
+	if !saysSuccess(status) {
 		return ""
 	}
 	return opaque(data["session_token"])
@@ -185,8 +185,7 @@ func readLoginDevices(value any) ([]Device, bool) {
 // Without a code it starts or polls: OneLogin sends a message or push unless
 // doNotNotify is set, so the first call leaves it and the others set it; the
 // verdict is [Pending] until the user answers. With a code it tries that, as
-// [Client.Verify] does. It is sent at most once, except where the access token
-// proved to be dead.
+// [Client.Verify] does. It is sent at most once.
 func (c *Client) VerifyLogin(ctx context.Context, l Login, deviceID, code string, doNotNotify bool) (verdict Verdict, sessionToken string, err error) {
 	if len(code) > maxCodeLength {
 		return WrongCode, "", nil
@@ -204,7 +203,7 @@ func (c *Client) VerifyLogin(ctx context.Context, l Login, deviceID, code string
 	if code == "" {
 		q = polled
 	}
-	verdict, a, err := c.ask(ctx, r, func(a answer) Verdict { return judgeV1(q, a) })
+	verdict, a, err := c.ask(ctx, r, func(a answer) Verdict { return judgeLogin(q, a) })
 	if verdict != Accepted {
 		return verdict, "", err
 	}

@@ -176,9 +176,8 @@ func TestVerdictsOfLogin(t *testing.T) {
 	for _, tt := range verdictsOfLogin {
 		f := newFake(t)
 		f.on("verify login", reply{status: tt.status, body: tt.body})
-		client := f.client()
 		for code, want := range map[string]onelogin.Verdict{"012345": tt.put, "": tt.get} {
-			got, token, err := client.VerifyLogin(t.Context(), waitingLogin, "111111", code, false)
+			got, token, err := f.client().VerifyLogin(t.Context(), waitingLogin, "111111", code, false)
 			if got != want || (err != nil) != (want == undecided) || (token == sessionToken) != (want == accepted) || want != accepted && token != "" {
 				t.Errorf("%s: VerifyLogin(%q) = %v, %q, %v, want %v", tt.name, code, got, token, err, want)
 			}

@@ -27,12 +27,14 @@ type request struct {
 	path   string // below the base URL; ids in it are checked by naming
 	query  url.Values
 	body   any    // nil: none
+	about  string // the user whose odd answers these may be, or nobody
 	flaw   string // class of why it must not be sent at all; "" if it may
 }
 
 // naming checks the ids that the request is built of. It is sent only if they
 // are ids: most of them stand in the path.
 func (r request) naming(userID string, recordIDs ...string) request {
+	r.about = userID
 	if !userIDPattern.MatchString(userID) || slices.ContainsFunc(recordIDs, func(id string) bool { return !recordIDPattern.MatchString(id) }) {
 		r.flaw = classInvalidID
 	}
@@ -63,11 +65,11 @@ func (c *Client) submit(ctx context.Context, r request) (answer, error) {
 	return c.authorized(ctx, r)
 }
 
-// authorized sends r once, and a second time only if the first was refused
-// for an access token that proved to be dead: OneLogin hands out the same
-// access token as long as it lives, so only a different one is proof. The
-// same one means that the 401 spoke of something else, and it stands
-// (docs/onelogin.md, Dead access tokens).
+// authorized sends r once, and a second time only if r changes nothing and the
+// first was refused for an access token that proved to be dead: OneLogin hands
+// out the same access token as long as it lives, so only a different one is
+// proof. The same one means that the 401 spoke of something else, and it
+// stands (docs/onelogin.md, Dead access tokens).
 func (c *Client) authorized(ctx context.Context, r request) (answer, error) {
 	if r.flaw != "" {
 		return answer{}, &Error{Op: r.op, Message: r.flaw}
@@ -81,28 +83,51 @@ func (c *Client) authorized(ctx context.Context, r request) (answer, error) {
 		return first, err
 	}
 	newest, err := c.tokens.current(ctx, used)
-	if err != nil {
+	switch {
+	case err != nil:
 		return answer{}, err
-	}
-	if newest == used {
+	case newest == used:
 		return first, nil
+	case r.method != http.MethodGet:
+		return answer{}, first.problem(r.op, classReplaced)
 	}
 	return c.once(ctx, r, "Bearer "+newest)
 }
 
-// once makes exactly one HTTP request and reports it to the observer. Every
-// request of the client passes here, and none when the hour's budget is spent:
-// whoever waits is a person, so it does not wait for a better time.
+// once makes at most one HTTP request and reports it to the observer. Every
+// request of the client passes here.
 func (c *Client) once(ctx context.Context, r request, authorization string) (answer, error) {
-	if !c.budget.Allow() {
-		return answer{}, &Error{Op: r.op, Message: classBudget}
-	}
-	started := time.Now()
-	a, err := c.exchange(ctx, r, authorization)
-	if c.observe != nil {
-		c.observe(Call{Op: r.op, StatusCode: a.status, RequestID: a.requestID, Duration: time.Since(started), Err: err})
+	call, a, err := c.send(ctx, r, authorization)
+	if c.observe != nil && call.Op != "" {
+		c.observe(call)
 	}
 	return a, err
+}
+
+// send makes one HTTP request if there is room for it, the circuit is closed
+// and the hour's budget is not spent. Whoever waits is a person, so of these
+// it waits for the first alone, and not for long. The call is empty if there
+// was no request.
+func (c *Client) send(ctx context.Context, r request, authorization string) (call Call, a answer, err error) {
+	if err := c.circuit.refuses(r, time.Now()); err != nil {
+		return Call{}, answer{}, err
+	}
+	if err := c.slots.enter(ctx, r.op); err != nil {
+		return Call{}, answer{}, err
+	}
+	defer c.slots.leave()
+	done, err := c.circuit.enter(r, time.Now())
+	if err != nil {
+		return Call{}, answer{}, err
+	}
+	defer func() { done(a, err) }()
+	if !c.budget.Allow() {
+		return Call{}, answer{}, &Error{Op: r.op, Message: classBudget}
+	}
+	started := time.Now()
+	a, err = c.exchange(ctx, r, authorization)
+	call = Call{Op: r.op, StatusCode: a.status, RequestID: a.requestID, Duration: time.Since(started), Err: err}
+	return call, a, err
 }
 
 // exchange asks the transport directly. An http.Client would follow redirects

@@ -78,11 +78,11 @@ type wireSmartCode struct {
 
 // ValidateSmart asks OneLogin how risky this person's presence is, and has a
 // code sent if it is risky. The API is an early preview and creates users
-// (docs/onelogin.md, Smart MFA). It is sent at most once, except where the
-// access token proved to be dead. An answer that no code was sent although the
-// score reaches the threshold is an error. Errors are [*Error].
+// (docs/onelogin.md, Smart MFA). It is sent at most once. An answer that no
+// code was sent although the score reaches the threshold is an error. Errors
+// are [*Error].
 func (c *Client) ValidateSmart(ctx context.Context, s SmartRequest) (SmartAnswer, error) {
-	r := request{op: "validate smart", method: http.MethodPost, path: "/api/2/smart-mfa", body: s.wire()}
+	r := request{op: "validate smart", method: http.MethodPost, path: "/api/2/smart-mfa", body: s.wire(), about: s.Identifier}
 	if !s.complete() {
 		r.flaw = classInvalid
 	}
@@ -149,6 +149,7 @@ func (c *Client) VerifySmart(ctx context.Context, stateToken, code string) (Verd
 		method: http.MethodPost,
 		path:   "/api/2/smart-mfa/verify",
 		body:   wireSmartCode{StateToken: stateToken, OTPToken: code},
+		about:  anyName,
 	}
 	if stateToken == "" || opaque(stateToken) == "" {
 		r.flaw = classInvalidID

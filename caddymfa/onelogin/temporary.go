@@ -41,10 +41,9 @@ type wireTemporaryCode struct {
 }
 
 // CreateTemporaryCode makes a temporary code for a user. Lifetime is brought
-// into 120 seconds to 72 hours. It is sent at most once, except where the
-// access token proved to be dead; after an error there may be a code that
-// nobody knows. An answer with a reusable code where none was asked for is an
-// error.
+// into 120 seconds to 72 hours. It is sent at most once; after an error there
+// may be a code that nobody knows. An answer with a reusable code where none
+// was asked for is an error.
 //
 // It does not check who asks for the code: that is the whole of its security.
 // Errors are [*Error].

@@ -19,6 +19,10 @@ const (
 	usersPerPage = 50
 
 	maxNameLength = 256
+
+	// anyName stands for whoever a name belongs to that a stranger may have
+	// typed: all of them together are one user to the circuit.
+	anyName = "any name"
 )
 
 // User is a person as OneLogin knows them.
@@ -53,7 +57,7 @@ func (c *Client) UserByID(ctx context.Context, userID string) (User, bool, error
 	if !userIDPattern.MatchString(userID) {
 		return User{}, false, nil
 	}
-	r := request{op: "get user", method: http.MethodGet, path: "/api/2/users/" + userID}
+	r := request{op: "get user", method: http.MethodGet, path: "/api/2/users/" + userID, about: userID}
 	a, err := c.lookup(ctx, r)
 	switch {
 	case err != nil:
@@ -80,8 +84,9 @@ func (c *Client) UserByID(ctx context.Context, userID string) (User, bool, error
 // UserByUsername returns the one user whose username is this, upper and lower
 // case taken as equal. It returns false if there is no such user or more than
 // one, and without asking OneLogin if the name is empty, longer than 256
-// bytes, or holds a control character or one of OneLogin's wildcards * and !.
-// It does not check that the user is active. Errors are [*Error].
+// bytes, or holds a control character, one of OneLogin's wildcards * and !, or
+// %, which is one elsewhere. It does not check that the user is active. Errors
+// are [*Error].
 func (c *Client) UserByUsername(ctx context.Context, username string) (User, bool, error) {
 	return c.findUser(ctx, "username", username, func(u User) string { return u.Username })
 }
@@ -102,6 +107,7 @@ func (c *Client) findUser(ctx context.Context, field, wanted string, of func(Use
 		method: http.MethodGet,
 		path:   "/api/2/users",
 		query:  url.Values{field: {wanted}, "limit": {strconv.Itoa(usersPerPage)}},
+		about:  anyName,
 	}
 	a, err := c.lookup(ctx, r)
 	if err != nil {
@@ -137,7 +143,7 @@ func onlyMatch(users []User, matches func(User) bool) (User, bool) {
 
 func searchable(name string) bool {
 	return name != "" && len(name) <= maxNameLength && utf8.ValidString(name) &&
-		!strings.ContainsAny(name, "*!") && !strings.ContainsFunc(name, unicode.IsControl)
+		!strings.ContainsAny(name, "*!%") && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // sameName compares without regard to case. Equal length keeps apart letters

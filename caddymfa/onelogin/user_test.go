@@ -13,7 +13,7 @@ import (
 
 func TestNamesThatMatchPatternsAreNeverSent(t *testing.T) {
 	for _, name := range []string{
-		"", "*", "adm*", "j*e", "!jdoe", "jdoe!", "a\x00b", "a\nb", "a\x7f", "a\u0085b", "\xff", strings.Repeat("a", 257),
+		"", "*", "adm*", "j*e", "%", "adm%", "j%e", "jdoe%", "!jdoe", "jdoe!", "a\x00b", "a\nb", "a\x7f", "a\u0085b", "\xff", strings.Repeat("a", 257),
 	} {
 		f := newFake(t)
 		client := f.client()

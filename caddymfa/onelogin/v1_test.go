@@ -167,6 +167,7 @@ var verdictsOfV1 = []verdictCase{
 	{"pending with 200", 200, `{"status":{"type":"success","code":200,"message":"Authentication pending on OL Protect","error":false}}`, pending, pending},
 	{"success in other words", 200, `{"status":{"type":"success","code":200,"message":"SMS token sent","error":false}}`, denied, denied},
 	{"success without message", 200, `{"status":{"type":"success","code":200,"error":false}}`, denied, denied},
+	{"success about somebody", 200, `{"status":{"type":"success","code":200,"message":"Success","error":false},"data":[{"user_id":1}]}`, denied, denied},
 	{"success with error", 200, `{"status":{"type":"success","code":200,"message":"Success","error":true}}`, denied, denied},
 	{"success of another type", 200, `{"status":{"type":"ok","code":200,"message":"Success","error":false}}`, denied, denied},
 	{"success twice spelled", 200, `{"status":{"type":"success","code":200,"message":"Success","error":false},"Status":{}}`, denied, denied},
@@ -195,12 +196,11 @@ func TestVerdictsOfV1(t *testing.T) {
 		f := newFake(t)
 		f.on("verify", reply{status: tt.status, body: tt.body})
 		f.on("poll", reply{status: tt.status, body: tt.body})
-		client := f.client(speaking("v1"))
-		got, err := client.Verify(t.Context(), triggered, "012345")
+		got, err := f.client(speaking("v1")).Verify(t.Context(), triggered, "012345")
 		if got != tt.put || (err != nil) != (tt.put == undecided) {
 			t.Errorf("%s: Verify = %v, %v, want %v", tt.name, got, err, tt.put)
 		}
-		got, err = client.Poll(t.Context(), triggered)
+		got, err = f.client(speaking("v1")).Poll(t.Context(), triggered)
 		if got != tt.get || (err != nil) != (tt.get == undecided) {
 			t.Errorf("%s: Poll = %v, %v, want %v", tt.name, got, err, tt.get)
 		}

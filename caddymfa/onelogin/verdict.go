@@ -82,11 +82,35 @@ func judgeBody(q question, body []byte, v Verification) Verdict {
 	}
 	switch status := record["status"].(type) {
 	case string:
-		return judgeWord(q, status, v.names(record))
+		return judgeWord(q, status, v.names(record) && !claimsError(record))
 	case object:
-		return judgeEnvelope(q, status, v.names(record))
+		return judgeEnvelope(q, status, v.names(record) && bare(record))
 	default:
 		return Denied
+	}
+}
+
+// claimsError reports whether a record says that it is an error. None of ours
+// has to: this is for one that says two things at once.
+func claimsError(record object) bool {
+	return record["error"] != nil && record["error"] != false
+}
+
+// bare reports whether an envelope says nothing but its status. With data it
+// answers another question than ours, and may be about somebody else.
+func bare(record object) bool {
+	if !spelledExactly(record, "data") {
+		return false
+	}
+	switch data := record["data"].(type) {
+	case nil:
+		return true
+	case []any:
+		return len(data) == 0
+	case object:
+		return len(data) == 0
+	default:
+		return false
 	}
 }
 
@@ -110,22 +134,25 @@ func judgeEnvelope(q question, status object, own bool) Verdict {
 	switch {
 	case strings.Contains(strings.ToLower(text(status["message"])), "pending"):
 		return Pending
-	case q == typed && own && successful(status):
+	case q == typed && own && successful(status) && (status["message"] == nil || saysSuccess(status)):
 		return Accepted
 	default:
 		return Denied
 	}
 }
 
-// successful does not ask for a message, but one that is not text may say
-// anything.
+// successful leaves the message to the caller.
 func successful(status object) bool {
-	_, isText := status["message"].(string)
-	return (isText || status["message"] == nil) &&
-		spelledExactly(status, "type", "code", "error", "message") &&
+	return spelledExactly(status, "type", "code", "error", "message") &&
 		strings.ToLower(text(status["type"])) == "success" && // EqualFold would take ſ for s
 		status["code"] == json.Number("200") &&
 		status["error"] == false
+}
+
+// saysSuccess reports whether the message is the one of a success. Others with
+// all else alike say that something is still to be done.
+func saysSuccess(status object) bool {
+	return strings.ToLower(text(status["message"])) == "success"
 }
 
 func judgeUnauthorized(q question, a answer) Verdict {
@@ -154,10 +181,22 @@ func judgeBadRequest(q question, a answer) Verdict {
 	}
 }
 
-// judgeV1 reads an answer of the first API and of the session login, which
-// know one success only: the plain envelope. A poll there is a code that is
-// missing, so being told so is no answer of the user.
+// judgeV1 reads an answer of the first API, where a success is bare.
 func judgeV1(q question, a answer) Verdict {
+	verdict := judgeLogin(q, a)
+	if verdict != Accepted {
+		return verdict
+	}
+	if record, _ := parseRecord(a.body); !bare(record) {
+		return Denied
+	}
+	return Accepted
+}
+
+// judgeLogin reads an answer of the session login, which like the first API
+// knows one success only: the plain envelope. A poll there is a code that is
+// missing, so being told so is no answer of the user.
+func judgeLogin(q question, a answer) Verdict {
 	if a.status == http.StatusOK {
 		return judgePlain(a.body)
 	}
@@ -174,10 +213,10 @@ func judgePlain(body []byte) Verdict {
 		return Denied
 	}
 	status, _ := record["status"].(object)
-	switch message := strings.ToLower(text(status["message"])); {
-	case strings.Contains(message, "pending"):
+	switch {
+	case strings.Contains(strings.ToLower(text(status["message"])), "pending"):
 		return Pending
-	case message == "success" && successful(status):
+	case saysSuccess(status) && successful(status):
 		return Accepted
 	default:
 		return Denied

@@ -87,6 +87,13 @@ var verdictsOf200 = []verdictCase{
 	{"success with error", 200, `{"status":{"type":"success","code":200,"error":true}}`, denied, denied},
 	{"success without error", 200, `{"status":{"type":"success","code":200}}`, denied, denied},
 	{"success with error as text", 200, `{"status":{"type":"success","code":200,"error":"false"}}`, denied, denied},
+	{"success in other words", 200, `{"status":{"type":"success","code":200,"message":"SMS token sent","error":false}}`, denied, denied},
+	{"success with data", 200, `{"status":{"type":"success","code":200,"message":"Success","error":false},"data":{"user_id":64515901}}`, denied, denied},
+	{"success with data twice spelled", 200, `{"status":{"type":"success","code":200,"error":false},"Data":{}}`, denied, denied},
+	{"success with empty data", 200, `{"status":{"type":"success","code":200,"message":"Success","error":false},"data":[]}`, accepted, denied},
+	{"accepted with error", 200, `{"status":"accepted","error":true}`, denied, denied},
+	{"accepted with error in words", 200, `{"status":"accepted","error":"none"}`, denied, denied},
+	{"accepted without error", 200, `{"status":"accepted","error":false}`, accepted, accepted},
 	{"success with code as text", 200, `{"status":{"type":"success","code":"200","error":false}}`, denied, denied},
 	{"success with code 201", 200, `{"status":{"type":"success","code":201,"error":false}}`, denied, denied},
 	{"success with message object", 200, `{"status":{"type":"success","code":200,"error":false,"message":{"a":"pending"}}}`, denied, denied},
@@ -162,13 +169,12 @@ func TestVerdictsOfAnswers(t *testing.T) {
 			answer := reply{status: tt.status, body: tt.body}
 			f.on("verify", answer)
 			f.on("poll", answer)
-			client := f.client()
 
-			got, err := client.Verify(t.Context(), verification, "012345")
+			got, err := f.client().Verify(t.Context(), verification, "012345")
 			if got != tt.put || (err != nil) != (tt.put == undecided) {
 				t.Errorf("Verify on %d %s = %v, %v, want %v", tt.status, tt.body, got, err, tt.put)
 			}
-			got, err = client.Poll(t.Context(), verification)
+			got, err = f.client().Poll(t.Context(), verification)
 			if got != tt.get || (err != nil) != (tt.get == undecided) {
 				t.Errorf("Poll on %d %s = %v, %v, want %v", tt.status, tt.body, got, err, tt.get)
 			}

@@ -68,9 +68,10 @@ func (c *Client) Activate(ctx context.Context, userID, deviceID string, activati
 	return c.mfa.activate(ctx, userID, deviceID, activation)
 }
 
-// Verify tries a code that the user typed. A code is sent at most once, except
-// where the access token proved to be dead. A code that is empty or longer
-// than 128 bytes is a [WrongCode] without asking OneLogin.
+// Verify tries a code that the user typed. A code is sent at most once; if the
+// access token proves to be dead, that is an error, and the next call has a
+// new one. A code that is empty or longer than 128 bytes is a [WrongCode]
+// without asking OneLogin.
 //
 // It does not check that the verification is still open, that the code was not
 // used before, or how often the user has tried. The error is an [*Error] and
