@@ -1,8 +1,11 @@
 package policy_test
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,15 +38,19 @@ func adminRule(methods ...string) policy.Rule {
 	}
 }
 
-// corpus calls each with every line of a file in testdata and with the family
-// that it belongs to.
-func corpus(t testing.TB, name string, each func(family, line string)) {
+// payload is one line of a file in testdata, with the family that it is in.
+type payload struct{ family, line string }
+
+// load returns the payloads of a file in testdata, whose first lines say how
+// it is written. A payload that is there twice is a slip.
+func load(t testing.TB, name string) []payload {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	family, count := "", 0
+	var all []payload
+	family, seen := "", map[string]bool{}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSuffix(line, "\n")
 		if title, ok := strings.CutPrefix(line, "# "); ok {
@@ -56,11 +63,44 @@ func corpus(t testing.TB, name string, each func(family, line string)) {
 		if plain, err := strconv.Unquote(line); err == nil && line[0] == '"' {
 			line = plain
 		}
-		each(family, line)
-		count++
+		if seen[line] || family == "" {
+			t.Fatalf("%s: %q is there twice, or in no family", name, line)
+		}
+		seen[line] = true
+		all = append(all, payload{family, line})
 	}
-	if count == 0 || family == "" {
-		t.Fatalf("%s: no line in a family", name)
+	if len(all) == 0 {
+		t.Fatalf("%s: no payload", name)
+	}
+	return all
+}
+
+// corpus calls each with every payload of a file, and logs how many there are
+// in each family.
+func corpus(t testing.TB, name string, each func(family, line string)) {
+	t.Helper()
+	all, count := load(t, name), map[string]int{}
+	for _, p := range all {
+		each(p.family, p.line)
+		count[p.family]++
+	}
+	var families strings.Builder
+	for _, family := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(&families, "; %s: %d", family, count[family])
+	}
+	t.Logf("%s: %d payloads%s", name, len(all), families.String())
+}
+
+func TestWithoutAnExemptPatternNothingIsExempt(t *testing.T) {
+	bare, require := compile(t, nil), compile(t, nil, adminRule("POST"))
+	for _, file := range []string{"exempt.txt", "exempt-lookalikes.txt", "protected-spellings.txt", "endpoint-spellings.txt", "endpoint-strangers.txt"} {
+		corpus(t, file, func(family, line string) {
+			for _, rules := range []*policy.Rules{bare, require} {
+				if j := rules.Judge(policy.Request{Method: "GET", Path: line}); j.Exempt || j.Requirement.MaxAge == 0 {
+					t.Errorf("%s: Judge(%q) = %+v, want not exempt", family, line, j)
+				}
+			}
+		})
 	}
 }
 

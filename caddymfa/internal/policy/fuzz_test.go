@@ -10,7 +10,9 @@ import (
 
 func FuzzJudge(f *testing.F) {
 	for _, file := range []string{"exempt.txt", "exempt-lookalikes.txt", "protected-spellings.txt"} {
-		corpus(f, file, func(_, line string) { f.Add("GET", line, "") })
+		for _, p := range load(f, file) {
+			f.Add("GET", p.line, "")
+		}
 	}
 	f.Add("post", "/admin", "/x")
 	rules := compile(f, []string{"/static/*"}, adminRule("POST"))
@@ -37,7 +39,9 @@ func FuzzJudge(f *testing.F) {
 
 func FuzzReturnURL(f *testing.F) {
 	for _, file := range []string{"targets.txt", "redirects.txt"} {
-		corpus(f, file, func(_, line string) { f.Add(line) })
+		for _, p := range load(f, file) {
+			f.Add(p.line)
+		}
 	}
 	f.Fuzz(func(t *testing.T, target string) {
 		got, ok := policy.ReturnURL(target)
@@ -60,7 +64,9 @@ func FuzzReturnURL(f *testing.F) {
 
 func FuzzCanonical(f *testing.F) {
 	for _, file := range []string{"exempt.txt", "exempt-lookalikes.txt", "endpoint-spellings.txt", "endpoint-strangers.txt"} {
-		corpus(f, file, func(_, line string) { f.Add(line) })
+		for _, p := range load(f, file) {
+			f.Add(p.line)
+		}
 	}
 	f.Fuzz(func(t *testing.T, path string) {
 		decoded, ok := policy.Canonical(path)
@@ -76,7 +82,7 @@ func FuzzCanonical(f *testing.F) {
 		if !strings.HasPrefix(decoded, "/") || strings.Contains(decoded+"/", "/../") || strings.Contains(decoded+"/", "/./") {
 			t.Fatalf("Canonical(%q) = %q", path, decoded)
 		}
-		for _, server := range legacyServers() {
+		for _, server := range ordinaryServers() {
 			if inAdmin(server.serve(path)) && !inAdmin(bestFit(decoded)) {
 				t.Fatalf("%s serves %q from /admin, but Canonical = %q", server.name, path, decoded)
 			}

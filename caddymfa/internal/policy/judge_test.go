@@ -102,7 +102,10 @@ func TestRequirePatternsCover(t *testing.T) {
 		{"/a", "/a /A /a/ /a; /a%3b /a%00x /a;x/b", "/a/b /ab /b/a /"},
 		{"/a/*", "/a /a/ /a/b /a/b/c", "/ab /a.css /b/a /"},
 		{"/a.php", "/a.php /a.php/ /a.php/x /a.PHP/x", "/a.phpx /a.php.bak /a"},
-		{"/a b/*", "/a%20b /a%20b/c /A%20B", "/a /ab /a+b"},
+		{"/a b/*", "/a%20b /a%20b/c /A%20B /a+b /a%2bb/c", "/a /ab /a-b"},
+		{"/a", "/a/index.html /a/INDEX.php /a/default.aspx /a/index", "/a/indexes /a/index/b /a/main.html"},
+		{"/a/*", "/index.php/a /x.cgi/a/b /x/y.ASPX/a", "/index.phpx/a /index.html/a /a.php /x/index.php"},
+		{"/x/a/*", "/x/index.php/a /x/index.php/a/b", "/y/index.php/a"},
 	} {
 		rules := compile(t, nil, policy.Rule{Paths: []string{tt.pattern}, Requirement: policy.Requirement{MaxAge: adminAge}})
 		check := func(path string, want time.Duration) {

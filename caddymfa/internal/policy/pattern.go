@@ -73,7 +73,9 @@ func objection(text, base string) (why, instead string) {
 }
 
 // matchesExactly is the test of an exempt pattern: canonical is a path as
-// [Canonical] returns it, and every byte counts.
+// [Canonical] returns it, and every byte counts. A folder does not stand for
+// what follows a script in it: some servers hand "/static/index.php/x" to the
+// front controller of the whole site, which runs "/x".
 func (p pattern) matchesExactly(canonical string) bool {
 	switch {
 	case p.every:
@@ -82,7 +84,7 @@ func (p pattern) matchesExactly(canonical string) bool {
 		return canonical == p.base
 	}
 	rest, ok := strings.CutPrefix(canonical, p.base)
-	return ok && len(rest) > 1 && rest[0] == '/'
+	return ok && len(rest) > 1 && rest[0] == '/' && pathInfo(rest) == rest
 }
 
 // matchesReading is the test of a require pattern against one reading of a

@@ -35,7 +35,9 @@ func readings(path string) ([]string, bool) {
 		for _, apply := range structural() {
 			add(apply(current))
 		}
-		add(fold(current))
+		for _, apply := range far() {
+			add(apply(current))
+		}
 		for i := range len(cutters) {
 			if end := strings.IndexByte(current, cutters[i]); end >= 0 {
 				add(current[:end])
@@ -68,9 +70,9 @@ func Canonical(escapedPath string) (path string, ok bool) {
 	return path, true
 }
 
-// plain reports whether path is so ordinary that it has one reading, itself.
-// It is what keeps the common case free of allocation, and it errs on the side
-// of false.
+// plain reports whether path is so ordinary that it has one reading, itself, by
+// the far-fetched steps too. It is what keeps the common case free of
+// allocation, and it errs on the side of false.
 func plain(path string) bool {
 	if path == "" || path[0] != '/' {
 		return false
@@ -86,12 +88,13 @@ func plain(path string) bool {
 		case b == '.' && next != '/': // a dot at the end of a segment is odd
 		case b == '~' && (next < '0' || next > '9'):
 		case b == ':' && next != ':' && next != '$':
-		case strings.IndexByte("!&'()*+,=@$", b) >= 0:
+		case b == ')' && next != ')': // two of them may end a session id
+		case strings.IndexByte("!&'(*,=@$", b) >= 0:
 		default:
 			return false
 		}
 	}
-	return true
+	return pathInfo(path) == path && dropIndex(path) == path
 }
 
 // unreserved reports whether b never needs to be encoded (RFC 3986 section
@@ -120,7 +123,8 @@ func cleanlyEncoded(path string) bool {
 	return strings.HasPrefix(path, "/")
 }
 
-// stable reports whether no step changes a decoded path.
+// stable reports whether no structural step changes a decoded path, and none
+// that is far-fetched brings an empty or a dot segment into it.
 func stable(path string) bool {
 	if strings.ContainsAny(path, cutters) || shortName(path) || !settled(path) {
 		return false
@@ -130,7 +134,9 @@ func stable(path string) bool {
 			return false
 		}
 	}
-	return true
+	// Far-fetched readings are fine as long as they lead to the same place.
+	loose := trimSegments(blanks(fold(path)))
+	return mergeSlashes(loose) == loose && resolveDots(loose) == loose
 }
 
 // settled reports whether path is UTF-8 whose characters beyond ASCII are

@@ -13,12 +13,11 @@ import (
 type step func(path string) string
 
 // structural returns the steps that a path which can be read in one way is not
-// changed by. fold is not among them: letters with accents are common in paths
-// and the reading without them is far-fetched.
-func structural() [11]step {
+// changed by.
+func structural() [12]step {
 	return [...]step{
 		decode, decodeU, overlong, dropInvisible, backslashes, dropParameters,
-		trimSegments, mergeSlashes, resolveDots, dropClimbs, dropOrigin,
+		dropSessionIDs, trimSegments, mergeSlashes, resolveDots, dropClimbs, dropOrigin,
 	}
 }
 
