@@ -19,7 +19,7 @@ func Strip(h http.Header, reserved string) {
 // another path, method, host or client address than the request's own. Behind
 // a gate that judges the request line they are a way around it, and Caddy
 // passes them on. X-Forwarded-For, -Host and -Proto are not among them: Caddy
-// sets those itself.
+// sets those itself. h may also be a trailer.
 func StripRouting(h http.Header) {
 	for name := range h {
 		if routing(name) {
@@ -39,12 +39,12 @@ func routing(name string) bool {
 		folded[i] = fold(name[i])
 	}
 	switch string(folded[:len(name)]) {
-	case "forwarded", "x-envoy-original-path",
-		"x-forwarded-method", "x-forwarded-path", "x-forwarded-prefix", "x-forwarded-uri",
-		"x-http-destinationurl", "x-http-host-override", "x-http-method", "x-http-method-override",
-		"x-method-override", "x-original-host", "x-original-method", "x-original-path",
-		"x-original-uri", "x-original-url", "x-override-url", "x-request-uri",
-		"x-rewrite-uri", "x-rewrite-url", "x-script-name", "x-waws-unencoded-url":
+	case "forwarded", "x-envoy-original-dst-host", "x-envoy-original-path",
+		"x-forwarded-context", "x-forwarded-method", "x-forwarded-path", "x-forwarded-prefix", "x-forwarded-uri",
+		"x-forwarded-url", "x-http-destinationurl", "x-http-host-override", "x-http-method", "x-http-method-override",
+		"x-ingress-path", "x-method-override", "x-original-host", "x-original-method", "x-original-path",
+		"x-original-prefix", "x-original-uri", "x-original-url", "x-override-url", "x-proxycontextpath",
+		"x-request-uri", "x-rewrite-uri", "x-rewrite-url", "x-script-name", "x-waws-unencoded-url":
 		return true
 	}
 	return false
@@ -101,7 +101,7 @@ func cutOptions(line, reserved string) string {
 // protected reports whether a Connection option names a header that must
 // reach the app.
 func protected(option, reserved string) bool {
-	option = strings.Trim(option, " \t\r\n")
+	option = strings.TrimSpace(option) // more than RFC 9110 says: some proxies do
 	for _, prefix := range [...]string{reserved, "x-forwarded-", "remote-"} {
 		if foldedPrefix(option, prefix) {
 			return true

@@ -5,12 +5,13 @@ import (
 	"net/http"
 )
 
-// StripTrailer deletes from r's trailer what [Strip] deletes from a header. A
-// trailer comes behind the body, and net/http also takes names from it that
-// were not announced, so the trailer is stripped now and once more when the
-// body has ended. For that r.Body is wrapped if a trailer can follow.
+// StripTrailer deletes from r's trailer what [Strip] and [StripRouting] delete
+// from a header: some servers merge the two. A trailer comes behind the body,
+// and net/http also takes names from it that were not announced, so the trailer
+// is stripped now and once more when the body has ended. For that r.Body is
+// wrapped if a trailer can follow.
 func StripTrailer(r *http.Request, reserved string) {
-	Strip(r.Trailer, reserved)
+	stripBoth(r.Trailer, reserved)
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength >= 0 && r.Trailer == nil {
 		return
 	}
@@ -27,7 +28,7 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
-		Strip(b.request.Trailer, b.reserved)
+		stripBoth(b.request.Trailer, b.reserved)
 	}
 	return n, err
 }
@@ -35,6 +36,11 @@ func (b *body) Read(p []byte) (int, error) {
 // Close reads up to the end of some bodies, and so may bring the trailer too.
 func (b *body) Close() error {
 	err := b.ReadCloser.Close()
-	Strip(b.request.Trailer, b.reserved)
+	stripBoth(b.request.Trailer, b.reserved)
 	return err
+}
+
+func stripBoth(trailer http.Header, reserved string) {
+	Strip(trailer, reserved)
+	StripRouting(trailer)
 }

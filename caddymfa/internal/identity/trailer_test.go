@@ -39,6 +39,7 @@ func TestTrailerNeverCarriesReservedNames(t *testing.T) {
 		{"announced", chunked + "Trailer: X-Mfa-User\n\n2\nhi\n0\nX-Mfa-User: mallory\n\n", ""},
 		{"not announced", chunked + "\n2\nhi\n0\nX-Mfa-User: mallory\n\n", ""},
 		{"beside an announced one", chunked + "Trailer: X-Sum\n\n2\nhi\n0\nX-Sum: 1\nx_mfa_user: mallory\n\n", "1"},
+		{"another path or method", chunked + "Trailer: X-Sum, X-Original-Url\n\n2\nhi\n0\nX-Sum: 1\nX-Original-Url: /x\nx_http_method: PUT\n\n", "1"},
 		{"no reserved one", chunked + "Trailer: X-Sum\n\n2\nhi\n0\nX-Sum: 1\n\n", "1"},
 	}
 	for _, tt := range tests {
