@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -29,14 +30,15 @@ const (
 var errForm = errors.New("not a form")
 
 // Read returns the fields of r's body, and 200. Anything else than 200 is the
-// status to answer with: 415 for a type that is neither
-// application/x-www-form-urlencoded nor application/json, 413 beyond
-// [MaxBody], 400 for a body that cannot be read in exactly one way.
+// status to answer with: 415 for a type that is not said once, is neither
+// application/x-www-form-urlencoded nor application/json, or is not in UTF-8,
+// and for a compressed body; 413 beyond [MaxBody]; 400 for a body that cannot
+// be read in exactly one way.
 //
 // It sets the connection's read deadline where that is possible, and reads
 // nothing but the body: a field in the query does not count.
 func Read(w http.ResponseWriter, r *http.Request) (map[string]string, int) {
-	parse := parser(r.Header.Get("Content-Type"))
+	parse := parser(r.Header)
 	if parse == nil {
 		return nil, http.StatusUnsupportedMediaType
 	}
@@ -57,8 +59,15 @@ func Read(w http.ResponseWriter, r *http.Request) (map[string]string, int) {
 	return fields, http.StatusOK
 }
 
-func parser(contentType string) func(string) (map[string]string, error) {
-	switch kind, _, _ := mime.ParseMediaType(contentType); kind {
+func parser(h http.Header) func(string) (map[string]string, error) {
+	if len(h["Content-Type"]) != 1 || len(h["Content-Encoding"]) > 0 {
+		return nil
+	}
+	kind, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if charset, named := parameters["charset"]; err != nil || named && !strings.EqualFold(charset, "utf-8") {
+		return nil
+	}
+	switch kind {
 	case "application/x-www-form-urlencoded":
 		return parseURLEncoded
 	case "application/json":
@@ -79,7 +88,7 @@ func parseURLEncoded(body string) (map[string]string, error) {
 	}
 	fields := make(map[string]string, len(values))
 	for name, all := range values {
-		if len(all) != 1 {
+		if len(all) != 1 || !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
 			return nil, errForm
 		}
 		fields[name] = all[0]
@@ -88,8 +97,12 @@ func parseURLEncoded(body string) (map[string]string, error) {
 }
 
 // parseJSON reads one flat object of strings. It walks the tokens itself
-// because encoding/json lets the last of two equal names win.
+// because encoding/json lets the last of two equal names win, and it looks for
+// broken UTF-8 because encoding/json repairs that.
 func parseJSON(body string) (map[string]string, error) {
+	if !utf8.ValidString(body) {
+		return nil, errForm
+	}
 	decoder := json.NewDecoder(strings.NewReader(body))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
 		return nil, errForm
