@@ -148,3 +148,19 @@ func TestRateLimitAnswersThatTellNothing(t *testing.T) {
 		}
 	}
 }
+
+// Calls that we keep back ourselves cost nothing of the hour.
+func TestCallsThatAreKeptBackCostNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		client := f.client(budgetOf(100))
+		trip(t, f, client)
+		before := client.Budget().Left
+		for n := range 50 {
+			_, _ = client.Poll(t.Context(), verificationOf(n))
+		}
+		if got := client.Budget().Left; got != before {
+			t.Errorf("%d calls left, want %d", got, before)
+		}
+	})
+}

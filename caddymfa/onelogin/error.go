@@ -133,6 +133,8 @@ func lostClass(cause error) string {
 	_, wrongName := errors.AsType[x509.HostnameError](cause)
 	_, notTLS := errors.AsType[tls.RecordHeaderError](cause)
 	_, alert := errors.AsType[tls.AlertError](cause)
+	op, isOp := errors.AsType[*net.OpError](cause)
+	refused := isOp && (op.Op == "remote error" || op.Op == "local error") // crypto/tls's words for an alert
 	timeout, isNet := errors.AsType[net.Error](cause)
 	switch {
 	case errors.Is(cause, context.Canceled):
@@ -143,7 +145,7 @@ func lostClass(cause error) string {
 		return classUnknownHost
 	case untrusted || wrongName:
 		return classUntrusted
-	case notTLS || alert:
+	case notTLS || alert || refused:
 		return classTLS
 	case isNet && timeout.Timeout():
 		return classTimeout

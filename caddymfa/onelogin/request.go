@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type request struct {
 	query  url.Values
 	body   any    // nil: none
 	about  string // the user whose odd answers these may be, or nobody
+	word   bool   // the answer is a word, of whatever type
 	flaw   string // class of why it must not be sent at all; "" if it may
 }
 
@@ -155,7 +157,22 @@ func (c *Client) exchange(ctx context.Context, r request, authorization string) 
 	if len(a.body) > maxBody {
 		return a, a.problem(r.op, classTooLarge)
 	}
+	if a.status/100 == 2 && !r.word && !declaresJSON(res.Header) {
+		a.body = nil // not what was asked for, whatever it looks like
+	}
 	return a, nil
+}
+
+// declaresJSON reports whether an answer may be read as JSON: by its type, by
+// having none, or as plain text, which says nothing.
+func declaresJSON(h http.Header) bool {
+	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	switch mediaType = strings.ToLower(strings.TrimSpace(mediaType)); mediaType {
+	case "", "application/json", "text/json", "text/plain":
+		return true
+	default:
+		return strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
+	}
 }
 
 // expect reads the body of an answer that must have one of these statuses.

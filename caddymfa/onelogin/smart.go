@@ -150,6 +150,7 @@ func (c *Client) VerifySmart(ctx context.Context, stateToken, code string) (Verd
 		path:   "/api/2/smart-mfa/verify",
 		body:   wireSmartCode{StateToken: stateToken, OTPToken: code},
 		about:  anyName,
+		word:   true,
 	}
 	if stateToken == "" || opaque(stateToken) == "" {
 		r.flaw = classInvalidID
