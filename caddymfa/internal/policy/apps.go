@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"regexp"
+	"bytes"
 	"strings"
 )
 
@@ -57,17 +57,19 @@ func scriptIn(s string) (start, end int) {
 
 // runs reports whether a file with that name is a program to some server.
 func runs(name string) bool {
-	dot := strings.LastIndexByte(name, '.')
-	if dot < 0 {
+	const longest = 5
+	extension := name[strings.LastIndexByte(name, '.')+1:]
+	if len(extension) > longest || len(extension) == len(name) {
 		return false
 	}
-	for _, extension := range [...]string{
-		"php", "php3", "php4", "php5", "php7", "php8", "phtml", "asp", "aspx", "ashx", "asmx",
-		"cgi", "fcgi", "pl", "py", "rb", "cfm", "jsp", "jspx", "dll", "exe",
-	} {
-		if strings.EqualFold(name[dot+1:], extension) {
-			return true
-		}
+	var folded [longest]byte
+	for i := range len(extension) {
+		folded[i] = lower(extension[i])
+	}
+	switch string(folded[:len(extension)]) {
+	case "php", "php3", "php4", "php5", "php7", "php8", "phtml", "asp", "aspx", "ashx", "asmx",
+		"cgi", "fcgi", "pl", "py", "rb", "cfm", "jsp", "jspx", "dll", "exe":
+		return true
 	}
 	return false
 }
@@ -83,15 +85,41 @@ func dropIndex(s string) string {
 	return s
 }
 
-// sessionID is how ASP.NET writes the ids of browsers without cookies into a
-// path: one letter and an id, once or more, in brackets.
-var sessionID = regexp.MustCompile(`/?\((?:[A-Za-z]\([^()/]*\))+\)`)
-
-// dropSessionIDs removes such ids with the slash in front. What stands around
-// them is joined: "/ad/(S(x))min" becomes "/admin".
+// dropSessionIDs removes what ASP.NET writes into a path for browsers without
+// cookies, one letter and an id in brackets, once or more: "(S(x)F(y))", with
+// the slash in front. What stands around it is joined: "/ad/(S(x))min" becomes
+// "/admin".
 func dropSessionIDs(s string) string {
 	if !strings.Contains(s, "))") {
 		return s
 	}
-	return sessionID.ReplaceAllLiteralString(s, "")
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		size := sessionID(s[i:])
+		if size == 0 {
+			out = append(out, s[i])
+			i++
+			continue
+		}
+		out = bytes.TrimSuffix(out, []byte("/"))
+		i += size
+	}
+	return string(out)
+}
+
+// sessionID returns the length of the ids at the start of s, brackets included,
+// or 0 if there are none.
+func sessionID(s string) int {
+	end := 1
+	for len(s) > end+1 && s[0] == '(' && 'a' <= s[end]|0x20 && s[end]|0x20 <= 'z' && s[end+1] == '(' {
+		size := strings.IndexAny(s[end+2:], "()/")
+		if end += 2 + size; size < 0 || s[end] != ')' {
+			return 0
+		}
+		end++
+	}
+	if end == 1 || len(s) <= end || s[end] != ')' {
+		return 0
+	}
+	return end + 1
 }

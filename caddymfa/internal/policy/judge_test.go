@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,33 @@ func TestPathsTooOddToReadMeetEveryRule(t *testing.T) {
 	}
 	if !policy.UnderPrefix("/x%20"+strings.Repeat("y", 5000), "/.mfa") {
 		t.Error("UnderPrefix of an unreadable path = false, want true")
+	}
+}
+
+// Anybody can send such paths, before any login.
+func TestNoPathCostsMuchMemory(t *testing.T) {
+	const most = 2 << 20
+	rules := compile(t, []string{"/static/*"}, adminRule())
+	spent := func() uint64 {
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.TotalAlloc
+	}
+	done := map[string]bool{}
+	for _, file := range []string{"exempt-lookalikes.txt", "protected-spellings.txt", "redirects.txt"} {
+		for _, p := range load(t, file) {
+			if done[p.family] || p.line == "" {
+				continue // one of each family is enough
+			}
+			done[p.family] = true
+			for _, path := range []string{strings.Repeat(p.line+"/", 4096/(len(p.line)+1)), p.line + strings.Repeat("a", 1<<20)} {
+				before := spent()
+				rules.Judge(policy.Request{Method: "GET", Path: path})
+				if cost := spent() - before; cost > most {
+					t.Errorf("%s: Judge of %q, repeated to %d bytes, allocates %d bytes, want at most %d", p.family, p.line, len(path), cost, most)
+				}
+			}
+		}
 	}
 }
 

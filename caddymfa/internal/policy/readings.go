@@ -51,11 +51,12 @@ func readings(path string) ([]string, bool) {
 // read in one way only. Otherwise it returns "" and false.
 //
 // Such a path starts with a slash; has no empty or dot segment, backslash,
-// semicolon, "#", "?", control character or Windows peculiarity, neither in
-// clear nor encoded; encodes no character that needs no encoding, nor a slash;
-// does not decode a second time; and is UTF-8 in which no character is a
-// variant of another. Case is kept. Spaces inside a segment and letters of any
-// script are fine.
+// semicolon, "#", "?", control character or peculiarity of Windows or ASP.NET,
+// neither in clear nor encoded; encodes no character that needs no encoding,
+// nor a slash; does not decode a second time; and is UTF-8 in which no character
+// is a variant of another. Case is kept. Spaces inside a segment, letters of any
+// script, a plus and a script with more behind it are fine, as long as no empty
+// or dot segment comes of blanks for plusses or of letters without accents.
 func Canonical(escapedPath string) (path string, ok bool) {
 	if plain(escapedPath) {
 		return escapedPath, true

@@ -87,8 +87,8 @@ func dropInvisible(s string) string {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		bad := r == utf8.RuneError && size == 1
-		if !bad && !unicode.In(r, unicode.Cc, unicode.Cf) {
+		bad := r == utf8.RuneError && size == 1 || unicode.IsControl(r) || r >= utf8.RuneSelf && unicode.Is(unicode.Cf, r)
+		if !bad {
 			out = append(out, s[i:i+size]...)
 		}
 		i += size
