@@ -15,9 +15,8 @@ func ClientNetwork(address string) string {
 	if err != nil {
 		return ""
 	}
-	client = client.WithZone("").Unmap()
-	if client.Is4() {
+	if client = client.Unmap(); client.Is4() {
 		return client.String()
 	}
-	return netip.PrefixFrom(client, 64).Masked().String()
+	return netip.PrefixFrom(client, 64).Masked().String() // which has no zone
 }

@@ -48,26 +48,34 @@ func keep(h http.Header, name string, lines []string) {
 	h[name] = lines
 }
 
-// setsOwn reports whether a Set-Cookie line is for a cookie of ours.
+// setsOwn reports whether a Set-Cookie line is for a cookie of ours, whatever a
+// browser takes for the end of a cookie besides a semicolon.
 func setsOwn(line string, own func(string) bool) bool {
-	const separators = ",;\r\n\x00"
 	pair, _, _ := strings.Cut(line, ";")
-	// Of a cookie without a name the value comes back alone.
-	if own(cookieName(strings.TrimLeft(pair, "="+lenientSpace))) {
+	if own(cookieName(sentBack(pair))) {
 		return true
 	}
-	for {
-		end := strings.IndexAny(line, separators)
-		if end < 0 {
-			return false
-		}
-		line = line[end+1:]
-		name := strings.IndexAny(line, "="+separators)
-		if name >= 0 && line[name] == '=' && own(strings.Trim(line[:name], lenientSpace)) {
-			return true
+	for _, ends := range [...]string{";,", ";\r\n\x00", ";,\r\n\x00"} {
+		for rest, more := line, true; more; {
+			pair, rest, more = cutAny(rest, ends)
+			if pair = sentBack(pair); strings.Contains(pair, "=") && own(cookieName(pair)) {
+				return true
+			}
 		}
 	}
+	return false
 }
+
+// cutAny is strings.Cut at the first of several bytes.
+func cutAny(s, ends string) (before, after string, found bool) {
+	if i := strings.IndexAny(s, ends); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
+}
+
+// sentBack returns a cookie as it comes back: without a name, its value alone.
+func sentBack(pair string) string { return strings.TrimLeft(pair, "="+lenientSpace) }
 
 // everythingElse is what "*" stands for in Clear-Site-Data besides cookies.
 const everythingElse = `"cache", "clientHints", "executionContexts", "storage"`

@@ -80,7 +80,7 @@ func handedOn(t testing.TB, h http.Header) map[string]string {
 func TestForgedHeadersNeverReachTheApp(t *testing.T) {
 	refused := 0
 	for _, lines := range payloads(t, "headers.txt") {
-		h, ok := parse(lines + "\r\nCookie: a=1\r\nAuthorization: Basic x")
+		h, ok := parse(lines + "\r\nCookie: a=1\r\nAuthorization: Basic x\r\nX-Forwarded-For: 192.0.2.1")
 		if !ok {
 			refused++
 			continue
@@ -93,6 +93,7 @@ func TestForgedHeadersNeverReachTheApp(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"HTTP_X_MFA_USER": "ada", "HTTP_X_MFA_FACTOR": "totp", "HTTP_COOKIE": "a=1", "HTTP_AUTHORIZATION": "Basic x",
+			"HTTP_X_FORWARDED_FOR": "192.0.2.1",
 		} {
 			if got[name] != want {
 				t.Errorf("%q: the app reads %s = %q, want %q", lines, name, got[name], want)
