@@ -110,6 +110,7 @@ func TestOnlyOurLinesGo(t *testing.T) {
 		{"Set-Cookie", "__Host-mfa-lang=de|a=1; Expires=Thu, 01 Jan 2037 00:00:00 GMT", "a=1; Expires=Thu, 01 Jan 2037 00:00:00 GMT"},
 		{"Set-Cookie", "__Host-mfa=x|__Host-mfa=", ""},
 		{"set-cookie", "__Host-mfa=x|a=1", "a=1"},
+		{"Set-Cookie", "a=1,__Host-mfa-\x00=x|a=1\n__Host-mfa-,=x|a\n,__Host-mfa=x|a=1", "a=1"},
 		{"Clear-Site-Data", `"cache", "cookies", "storage"`, `"cache", "storage"`},
 		{"Clear-Site-Data", `"cookies"|"cache"`, `"cache"`},
 		{"Clear-Site-Data", `"cookies"`, ""},
