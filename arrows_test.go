@@ -39,6 +39,8 @@ func rooms() []room {
 		identity = "caddymfa/internal/identity"
 		seal     = "caddymfa/internal/seal"
 		form     = "caddymfa/internal/form"
+		signed   = "caddymfa/internal/assertion"
+		checker  = "caddymfa/internal/assertion/assertiontest"
 		session  = "caddymfa/internal/session"
 		vault    = "caddymfa/internal/session/vault"
 		journal  = "caddymfa/internal/session/journal"
@@ -51,6 +53,7 @@ func rooms() []room {
 
 		legacyApp = "cmd/demo/intranet"
 		certmagic = "github.com/caddyserver/certmagic" // Caddy's storage
+		jose      = "github.com/go-jose/go-jose/v4"
 	)
 	return []room{
 		{0, onelogin, nil, []string{"github.com/sony/gobreaker/v2", "golang.org/x/sync", "golang.org/x/time/rate"}},
@@ -60,6 +63,8 @@ func rooms() []room {
 		{0, identity, nil, nil},
 		{0, seal, nil, nil},
 		{0, form, nil, nil},
+		{0, signed, nil, []string{jose}},
+		{0, checker, nil, []string{jose}},
 		{0, legacyApp, nil, nil},
 		{0, servers, nil, nil},
 
@@ -75,7 +80,7 @@ func rooms() []room {
 		{4, memory, []string{session, journal}, []string{"github.com/patrickmn/go-cache"}},
 
 		{5, handler,
-			[]string{onelogin, policy, page, identity, seal, form, session, vault, journal, memory, redis, stepup},
+			[]string{onelogin, policy, page, identity, seal, form, signed, session, vault, journal, memory, redis, stepup},
 			[]string{caddy, certmagic, "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/cobra"}},
 
 		{6, "", []string{handler}, nil},
