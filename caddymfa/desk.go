@@ -135,7 +135,7 @@ func serveRevoke(w http.ResponseWriter, r *http.Request) error {
 func (a *App) logEnded(ended []session.Listed, by, reason string) {
 	for _, listed := range ended {
 		s := listed.Session
-		a.audit.Info("session ended", zap.String("event", "session_ended"), zap.String("session", listed.Handle),
+		a.audit.Info("session ended", zap.String("event", auditSessionEnded), zap.String("session", listed.Handle),
 			zap.String("user", s.User), zap.String("user_id", s.UserID), zap.String("site", s.Site),
 			zap.String("by", bounded(by, maxReason)), zap.String("reason", bounded(reason, maxReason)))
 		a.engine.value.events.tell(caddySessionRevoked, map[string]any{
@@ -222,7 +222,7 @@ func serveRotate(w http.ResponseWriter, r *http.Request) error {
 	if err := app.keys.rotate(r.Context()); err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err, Message: "Caddy's storage could not take the new key: " + err.Error()}
 	}
-	app.audit.Info("sealing key rotated", zap.String("event", "key_rotated"))
+	app.audit.Info("sealing key rotated", zap.String("event", auditKeyRotated))
 	return writeAdmin(w, struct{}{})
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/page"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/policy"
@@ -229,6 +231,7 @@ func (h *Handler) serveLogout(c *call) error {
 		if err := h.sessions.Delete(c.r.Context(), c.site, cookieValue); err != nil {
 			return h.unavailable(c.w, c.r, "delete session", err)
 		}
+		h.audit(c.r, zap.InfoLevel, auditSessionEnded, c.user, zap.String("by", c.user), zap.String("reason", "signed out"))
 	}
 	h.cookies.clear(c.w, h.cookies.session)
 	if c.wantsJSON {

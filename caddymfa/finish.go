@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/session"
 	"github.com/caddymfa/caddymfa/caddymfa/internal/stepup"
@@ -72,6 +74,9 @@ func (h *Handler) openSession(c *call, proof stepup.Proof) error {
 		return err
 	}
 	h.cookies.set(c.w, h.cookies.session, cookieValue, 0)
+	key, _ := session.SessionKey(c.site, cookieValue)
+	h.audit(c.r, zap.InfoLevel, auditSessionCreated, h.proved(c, proof), zap.String("user_id", proof.UserID),
+		zap.String("factor", string(proof.Factor)), zap.String("session", session.Handle(key)))
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddymfa/caddymfa/caddymfa/internal/form"
 )
 
@@ -13,6 +15,7 @@ import (
 // this purpose. False: the call has been answered, with the error returned.
 func (h *Handler) readForm(c *call, purpose string) (bool, error) {
 	if !sameOrigin(c.r) {
+		h.audit(c.r, zap.WarnLevel, auditFormRefused, c.user, zap.String("reason", kindCrossSite.words().code))
 		return false, h.refuse(c.w, c.r, refusal{status: http.StatusForbidden, kind: kindCrossSite})
 	}
 	fields, status := form.Read(c.w, c.r)
@@ -24,6 +27,7 @@ func (h *Handler) readForm(c *call, purpose string) (bool, error) {
 		return false, h.unavailable(c.w, c.r, "open form", err)
 	}
 	if !ok || !h.fits(c, t) || time.Now().After(t.Expires) {
+		h.audit(c.r, zap.WarnLevel, auditFormRefused, c.user, zap.String("reason", kindStaleForm.words().code))
 		return false, h.refuse(c.w, c.r, refusal{status: http.StatusForbidden, kind: kindStaleForm, returnTo: t.ReturnTo})
 	}
 	c.fields = fields

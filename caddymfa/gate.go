@@ -23,6 +23,9 @@ import (
 // guarded host.
 const ownPrefix = "/.mfa"
 
+// maxLoggedPath bounds how much of a path the audit log holds, in bytes.
+const maxLoggedPath = 512
+
 // touchEvery bounds how often a busy session is written to the store.
 const touchEvery = time.Minute
 
@@ -50,9 +53,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.unavailable(w, r, "matcher", err)
 	}
 	judged := h.rules.Judge(target(r))
+	if judged.Ambiguous && guarded {
+		h.audit(r, zap.WarnLevel, auditPathAmbiguous, h.user(r), zap.String("path", bounded(r.URL.EscapedPath(), maxLoggedPath)))
+	}
 	if !guarded || judged.Exempt {
 		h.describe(r, decisionExempt, session.Session{}, time.Time{})
-		return next.ServeHTTP(w, r)
+		return next.ServeHTTP(h.guardResponse(w, false), r)
 	}
 	return h.gate(w, r, next, v, judged.Requirement)
 }
@@ -95,7 +101,7 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 	}
 	ctx, release := h.streams.Hold(r.Context(), key, s.Created.Add(time.Duration(h.Lifetime)))
 	defer release()
-	return next.ServeHTTP(w, r.WithContext(ctx))
+	return next.ServeHTTP(h.guardResponse(w, true), r.WithContext(ctx))
 }
 
 // errNoKey cannot happen: the session was found by this cookie value.
@@ -181,7 +187,11 @@ func (h *Handler) clean(r *http.Request) visit {
 	v.cookie, _, v.conflict = identity.Cookie(r.Header, h.cookies.session)
 	caddyhttp.SetVar(r.Context(), visitVar, v)
 	identity.StripConnection(r.Header, identity.Reserved)
+	sent := len(r.Header)
 	identity.Strip(r.Header, identity.Reserved)
+	if len(r.Header) < sent {
+		h.audit(r, zap.WarnLevel, auditHeaderForged, h.user(r))
+	}
 	identity.StripTrailer(r, identity.Reserved)
 	identity.StripRouting(r.Header)
 	identity.StripCookies(r.Header, h.cookies.own)

@@ -77,3 +77,14 @@ const (
 	EventTemporaryIssued  = "temporary_code_issued"  // a help desk made a temporary code
 	EventTemporaryRefused = "temporary_code_refused" // a help desk asked for one for somebody who is no active user
 )
+
+// Events returns the names of all events.
+func Events() []string {
+	return []string{
+		EventStarted, EventActivated, EventSendsLimited, EventCodeWrong, EventCodeReplayed, EventPushDenied,
+		EventDenied, EventVerified, EventLocked, EventExpired, EventCancelled, EventPushReported,
+		EventAddressLimited, EventNotActivated, EventEnrolStarted, EventEnrolled, EventEnrolFailed,
+		EventPasswordWrong, EventPasswordLimited, EventPasswordAccepted, EventPasswordRefused,
+		EventTemporaryIssued, EventTemporaryRefused,
+	}
+}
