@@ -5,11 +5,13 @@ import (
 	"strings"
 )
 
-// Strip deletes from h every header whose folded name begins with the folded
-// reserved. h may also be a trailer; but see [StripTrailer].
+// Strip deletes from h every header that is reserved: those whose folded name
+// begins with the folded reserved if that ends in '-', and otherwise those
+// whose folded name is just that. h may also be a trailer; but see
+// [StripTrailer].
 func Strip(h http.Header, reserved string) {
 	for name := range h {
-		if foldedPrefix(name, reserved) {
+		if covers(reserved, name) {
 			delete(h, name)
 		}
 	}
@@ -102,26 +104,26 @@ func cutOptions(line, reserved string) string {
 // reach the app.
 func protected(option, reserved string) bool {
 	option = strings.TrimSpace(option) // more than RFC 9110 says: some proxies do
-	for _, prefix := range [...]string{reserved, "x-forwarded-", "remote-"} {
-		if foldedPrefix(option, prefix) {
-			return true
-		}
-	}
-	for _, name := range [...]string{"authorization", "content-length", "cookie", "forwarded", "host", "x-real-ip"} {
-		if len(option) == len(name) && foldedPrefix(option, name) {
+	for _, name := range [...]string{
+		reserved, "x-forwarded-", "remote-",
+		"authorization", "content-length", "cookie", "forwarded", "host", "x-real-ip",
+	} {
+		if covers(name, option) {
 			return true
 		}
 	}
 	return false
 }
 
-// foldedPrefix reports whether the folded name begins with the folded prefix.
-func foldedPrefix(name, prefix string) bool {
-	if len(name) < len(prefix) {
+// covers reports whether reserved covers the name, as [Strip] says.
+func covers(reserved, name string) bool {
+	last := len(reserved) - 1
+	prefix := last >= 0 && fold(reserved[last]) == '-'
+	if len(name) < len(reserved) || len(name) > len(reserved) && !prefix {
 		return false
 	}
-	for i := range len(prefix) {
-		if fold(name[i]) != fold(prefix[i]) {
+	for i := range len(reserved) {
+		if fold(name[i]) != fold(reserved[i]) {
 			return false
 		}
 	}

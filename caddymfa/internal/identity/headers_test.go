@@ -31,6 +31,24 @@ func TestStripTakesReservedInAnySpelling(t *testing.T) {
 	}
 }
 
+func TestStripTakesOneNameInEverySpelling(t *testing.T) {
+	for name, want := range map[string]bool{
+		"X-App-Assertion": true, "x-app-assertion": true, "X_APP_ASSERTION": true, "X.App~Assertion": true,
+		"X-App-Assertion-": false, "X-App-Assertion-2": false, "X-App-Assertio": false, "X-AppAssertion": false, "X-App-": false, "": false,
+	} {
+		h := http.Header{name: {"forged"}}
+		identity.Strip(h, "X-App-Assertion")
+		if stripped := len(h) == 0; stripped != want {
+			t.Errorf("Strip took %q: %v, want %v", name, stripped, want)
+		}
+		h = http.Header{"Connection": {name}}
+		identity.StripConnection(h, "x-app-assertion")
+		if stripped := len(h) == 0; stripped != want {
+			t.Errorf("StripConnection took %q: %v, want %v", name, stripped, want)
+		}
+	}
+}
+
 func TestStripTakesNoHeader(t *testing.T) {
 	identity.Strip(nil, identity.Reserved)
 	identity.StripRouting(nil)
