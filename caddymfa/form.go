@@ -2,7 +2,6 @@ package caddymfa
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,7 +13,7 @@ import (
 // own pages: its csrf value was sealed by us, for this user, on this site, for
 // this purpose. False: the call has been answered, with the error returned.
 func (h *Handler) readForm(c *call, purpose string) (bool, error) {
-	if !sameOrigin(c.r) {
+	if !form.SameOrigin(c.r.Header, scheme(c.r)+"://"+c.r.Host) {
 		h.audit(c.r, zap.WarnLevel, auditFormRefused, c.user, zap.String("reason", kindCrossSite.words().code))
 		return false, h.refuse(c.w, c.r, refusal{status: http.StatusForbidden, kind: kindCrossSite})
 	}
@@ -33,15 +32,4 @@ func (h *Handler) readForm(c *call, purpose string) (bool, error) {
 	c.fields = fields
 	h.take(c, t)
 	return true, nil
-}
-
-// sameOrigin tells whether a browser sent the request from one of this site's
-// own pages. Programs and old browsers say nothing about that; for them, and
-// for pages that hide their origin, the csrf value alone decides.
-func sameOrigin(r *http.Request) bool {
-	if from := r.Header.Get("Sec-Fetch-Site"); from != "" {
-		return from == "same-origin" || from == "none"
-	}
-	origin := r.Header.Get("Origin")
-	return origin == "" || origin == "null" || strings.EqualFold(origin, scheme(r)+"://"+r.Host)
 }
