@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -249,6 +251,125 @@ func TestNamedTestsExist(t *testing.T) {
 			if !bytes.Contains(tests, []byte("\nfunc "+string(test[1])+"(")) {
 				t.Errorf("%s names %s, which does not exist", name, test[1])
 			}
+		}
+	}
+}
+
+var (
+	promiseRow  = regexp.MustCompile(`(?m)^\| R-(\d{3}) \| (.+) \| (.+) \|$`)
+	promiseTest = regexp.MustCompile("`((?:[a-z0-9]+\\.)?(?:Test|Fuzz)\\w+)`")
+	testFunc    = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+)
+
+// promises are the numbers that docs/security.md must have a row for, as first
+// and last of a range. The others are good to have, or for later.
+var promises = [][2]int{
+	{1, 11}, {13, 15}, {17, 33}, {35, 57}, {59, 78}, {80, 96}, {98, 193}, {195, 195}, {201, 209}, {211, 236},
+}
+
+// goodToHave may have a row.
+var goodToHave = []int{12, 16, 34, 58, 79, 97, 194, 210}
+
+// tableFaults says what is wrong with the table of promises in a document, if
+// these are the tests that exist.
+func tableFaults(document string, tests map[string]bool) []string {
+	var found []string
+	complain := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	rows := map[int]int{}
+	for _, row := range promiseRow.FindAllStringSubmatch(document, -1) {
+		number, _ := strconv.Atoi(row[1])
+		rows[number]++
+		named := promiseTest.FindAllStringSubmatch(row[3], -1)
+		if strings.Contains(row[3], "TODO") {
+			complain("R-%03d lacks a test: %s", number, row[2])
+		} else if len(named) == 0 && !strings.Contains(row[0], "](decisions/") {
+			complain("R-%03d names neither a test nor a decision", number)
+		}
+		for _, test := range named {
+			if !tests[test[1]] {
+				complain("R-%03d names %s, which does not exist", number, test[1])
+			}
+		}
+	}
+	for _, span := range promises {
+		for number := span[0]; number <= span[1]; number++ {
+			if rows[number] != 1 {
+				complain("R-%03d has %d rows, want one", number, rows[number])
+			}
+			delete(rows, number)
+		}
+	}
+	for number, count := range rows {
+		if count > 1 || !slices.Contains(goodToHave, number) {
+			complain("R-%03d has %d rows, and is not known or is there twice", number, count)
+		}
+	}
+	return found
+}
+
+// TestSecurityTableIsComplete reads the table of promises in docs/security.md.
+func TestSecurityTableIsComplete(t *testing.T) {
+	files, tests := repository(t), map[string]bool{}
+	for name, content := range files {
+		if !strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		for _, match := range testFunc.FindAllSubmatch(content, -1) {
+			test := string(match[1])
+			tests[test], tests[path.Base(path.Dir(name))+"."+test] = true, true
+		}
+	}
+	for _, fault := range tableFaults(string(files["docs/security.md"]), tests) {
+		t.Error(fault)
+	}
+}
+
+func TestFaultsOfTheSecurityTableAreReported(t *testing.T) {
+	var whole strings.Builder
+	for _, span := range promises {
+		for number := span[0]; number <= span[1]; number++ {
+			fmt.Fprintf(&whole, "| R-%03d | holds | `TestA` |\n", number)
+		}
+	}
+	tests := map[string]bool{"TestA": true, "room.TestA": true, "FuzzB": true}
+	for _, test := range []struct{ name, old, new, want string }{
+		{"whole", "", "", ""},
+		{"with one that is good to have", "", "| R-012 | holds | `TestA` |\n", ""},
+		{"another test too", "| R-001 | holds | `TestA` |", "| R-001 | holds | `room.TestA`, `FuzzB` |", ""},
+		{"a decision", "| R-001 | holds | `TestA` |", "| R-001 | [no](decisions/0001-x.md) | – |", ""},
+		{"no row", "| R-236 | holds | `TestA` |\n", "", "R-236 has 0 rows"},
+		{"two rows", "", "| R-236 | holds | `TestA` |\n", "R-236 has 2 rows"},
+		{"unknown", "", "| R-196 | holds | `TestA` |\n", "R-196 has 1 rows"},
+		{"no test", "| R-001 | holds | `TestA` |", "| R-001 | holds `TestA` | – |", "R-001 names neither"},
+		{"to do", "| R-001 | holds | `TestA` |", "| R-001 | holds | `TestA`, TODO |", "R-001 lacks a test: holds"},
+		{"no such test", "| R-001 | holds | `TestA` |", "| R-001 | holds | `TestB` |", "R-001 names TestB"},
+		{"another room's test", "| R-001 | holds | `TestA` |", "| R-001 | holds | `hall.TestA` |", "R-001 names hall.TestA"},
+	} {
+		document := strings.Replace(whole.String(), test.old, test.new, 1)
+		found := tableFaults(document, tests)
+		if test.want == "" && len(found) > 0 || test.want != "" && (len(found) != 1 || !strings.HasPrefix(found[0], test.want)) {
+			t.Errorf("%s: tableFaults = %q, want %q", test.name, found, test.want)
+		}
+	}
+}
+
+// TestLimitsAreStated finds what people have to know before they rely on the
+// gateway, and how they report what is wrong with it.
+func TestLimitsAreStated(t *testing.T) {
+	files := repository(t)
+	_, limits, _ := strings.Cut(string(files["docs/security.md"]), "\n## What it cannot do\n")
+	limits, _, _ = strings.Cut(limits, "\n## ")
+	for _, words := range []string{
+		"not phishing-resistant", "except through Caddy", "Scripts of the app", "enrol with `enroll`", "matcher in front of `mfa` is weaker",
+	} {
+		if !strings.Contains(limits, words) {
+			t.Errorf("docs/security.md does not say %q among what the gateway cannot do", words)
+		}
+	}
+	policy := string(files["SECURITY.md"])
+	for _, words := range []string{"## Reporting", "working days", "90 days", "## Supported versions", "Caddy 2."} {
+		if !strings.Contains(policy, words) {
+			t.Errorf("SECURITY.md does not say %q", words)
 		}
 	}
 }
