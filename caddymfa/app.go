@@ -134,7 +134,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.Webhook.resolve(a.log); err != nil {
 		return err
 	}
-	a.engine, err = acquireEngine(resolved, provider.identity(), a.store.value.Store, a.keys, a.log, auditLog(ctx))
+	a.engine, err = acquireEngine(resolved, a.OneLogin, provider.identity(), a.store.value.Store, a.keys, a.log, auditLog(ctx))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddymfa/caddymfa/caddymfa/internal/identity"
@@ -102,6 +103,11 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
 	if !h.secure(r) {
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindInsecure})
 	}
+	if r.TLS != nil && !r.TLS.HandshakeComplete && r.Method == http.MethodPost {
+		// Somebody may have recorded it and sent it again (RFC 8470).
+		return h.refuse(w, r, refusal{status: http.StatusTooEarly, kind: kindTooEarly})
+	}
+	h.checkProxies(r)
 	c := &call{w: w, r: r, user: h.user(r), site: site(r), base: base(r), wantsJSON: wantsJSON(r)}
 	switch {
 	case h.SignIn != nil:
@@ -110,6 +116,18 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
 	}
 	return e.serve(h, c)
+}
+
+// checkProxies warns once if clients can choose the address that limits count
+// by: of X-Forwarded-For Caddy takes the first entry, which is the client's own
+// word, unless it is told to read from the right.
+func (h *Handler) checkProxies(r *http.Request) {
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if ok && server != nil && server.TrustedProxiesRaw != nil && server.TrustedProxiesStrict == 0 && h.warnOfProxies != nil {
+		h.warnOfProxies.Do(func() {
+			h.log.Warn("trusted_proxies is set without trusted_proxies_strict: clients behind the proxy can choose the address that limits count by")
+		})
+	}
 }
 
 // serveChallenge shows where a challenge stands. Without one it shows the

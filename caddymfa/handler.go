@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -129,7 +130,9 @@ type Handler struct {
 	matchers caddyhttp.MatcherSets
 	brand    page.Brand
 	cookies  cookieNames
-	config   context.Context // ends when a newer config has taken over
+
+	warnOfProxies *sync.Once
+	config        context.Context // ends when a newer config has taken over
 }
 
 // Rule is what a part of the site requires.
@@ -182,7 +185,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.brand = h.Brand.over(h.app.Brand)
-	h.cookies = namesOfCookies(h.InsecureHTTP)
+	h.cookies, h.warnOfProxies = namesOfCookies(h.InsecureHTTP), new(sync.Once)
 	if h.InsecureHTTP {
 		h.log.Warn("insecure_http is on: this site's session cookie can be read on the network")
 	}

@@ -2,6 +2,7 @@ package caddymfa
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -54,6 +55,7 @@ type openEngine struct {
 	log     atomic.Pointer[zap.Logger]
 	audit   atomic.Pointer[zap.Logger]
 	events  *notifier
+	tenant  atomic.Pointer[OneLogin] // the newest config's
 }
 
 // Destruct implements [caddy.Destructor].
@@ -64,17 +66,27 @@ func (e *openEngine) Destruct() error {
 	return nil
 }
 
-func acquireEngine(c credential, storeIdentity string, store session.Store, keys *keyring, log, audit *zap.Logger) (*pooled[*openEngine], error) {
+func acquireEngine(c credential, tenant *OneLogin, storeIdentity string, store session.Store, keys *keyring, log, audit *zap.Logger) (*pooled[*openEngine], error) {
 	held, err := acquire(engines, c.identity()+"\n"+storeIdentity, func() (*openEngine, error) {
 		return newEngine(c, store, keys)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("onelogin: %w", err)
 	}
+	held.value.tenant.Store(tenant)
 	held.value.log.Store(log)
 	held.value.audit.Store(audit)
 	held.value.client.SetCredentials(c.clientID, c.clientSecret)
 	return held, nil
+}
+
+// reload reads the credential again: a file may hold a new secret.
+func (e *openEngine) reload(context.Context) (clientID, clientSecret string, err error) {
+	tenant := e.tenant.Load()
+	if tenant == nil {
+		return "", "", errors.New("no config yet")
+	}
+	return tenant.secrets()
 }
 
 func newEngine(c credential, store session.Store, keys *keyring) (*openEngine, error) {
@@ -88,6 +100,7 @@ func newEngine(c credential, store session.Store, keys *keyring) (*openEngine, e
 		Transport:    c.transport,
 		API:          c.api,
 		HourlyBudget: c.hourlyBudget,
+		Reload:       e.reload,
 		Observe: func(call onelogin.Call) {
 			countCall(call)
 			logCall(e.log.Load(), call)

@@ -22,6 +22,7 @@ const (
 	kindStaleForm                      // a form that we did not seal for this user, or long ago
 	kindBadForm                        // a body that cannot be read in one way
 	kindGone                           // a challenge's address that leads nowhere any more
+	kindTooEarly                       // sent before the TLS handshake was complete
 	kindBadSecret                      // a webhook without the secret
 	kindUnavailable                    // OneLogin, the store or the key storage could not tell
 )
@@ -58,6 +59,8 @@ func (k refusalKind) words() words {
 		return words{page.Stale, "csrf", "The csrf value is missing, expired or not for this user and site."}
 	case kindBadForm:
 		return words{page.BadRequest, "bad_form", "The body is not a form or a flat JSON object of strings with each field once."}
+	case kindTooEarly:
+		return words{page.Refused, "too_early", "The request came before the handshake was complete and may be a copy: send it again."}
 	case kindBadSecret:
 		return words{page.Refused, "bad_secret", "The Authorization header is not the webhook's secret."}
 	case kindGone:

@@ -34,7 +34,8 @@ type OneLogin struct {
 	ClientID string `json:"client_id,omitempty"`
 
 	// ClientSecret is the secret of the API credential. Placeholders as for
-	// ClientID. A secret written into the config itself works, with a
+	// ClientID; when OneLogin refuses the credential they are filled in again,
+	// so that a new secret in a file is taken without a reload. A secret written into the config itself works, with a
 	// warning: Caddy shows and stores its config in clear. Required.
 	ClientSecret string `json:"client_secret,omitempty"`
 
@@ -87,10 +88,7 @@ func (o *OneLogin) resolve(log *zap.Logger) (credential, error) {
 	if err != nil {
 		return c, fmt.Errorf("onelogin: %w", err)
 	}
-	if c.clientID, err = fillSecret(fill, "client_id", o.ClientID); err != nil {
-		return c, err
-	}
-	if c.clientSecret, err = fillSecret(fill, "client_secret", o.ClientSecret); err != nil {
+	if c.clientID, c.clientSecret, err = o.secrets(); err != nil {
 		return c, err
 	}
 	if !isPlaceholder(o.ClientSecret) {
@@ -102,6 +100,16 @@ func (o *OneLogin) resolve(log *zap.Logger) (credential, error) {
 	c.api, c.emailLink, c.hourlyBudget = cmp.Or(o.API, apiV2), o.EmailLink, o.HourlyBudget
 	c.transport, err = transport(o.CA)
 	return c, err
+}
+
+// secrets returns the credential as its placeholders say now.
+func (o *OneLogin) secrets() (clientID, clientSecret string, err error) {
+	fill := caddy.NewReplacer()
+	if clientID, err = fillSecret(fill, "client_id", o.ClientID); err != nil {
+		return "", "", err
+	}
+	clientSecret, err = fillSecret(fill, "client_secret", o.ClientSecret)
+	return clientID, clientSecret, err
 }
 
 // Versions of OneLogin's MFA API.
