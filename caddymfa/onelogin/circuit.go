@@ -74,10 +74,23 @@ func (c *circuit) refuses(r request, now time.Time) error {
 	switch {
 	case c.pauses(r.about, now):
 		return &Error{Op: r.op, Message: classPaused}
-	case c.breaker.State() == gobreaker.StateOpen:
+	case c.keepsAway():
 		return &Error{Op: r.op, Message: classOpen}
 	}
 	return nil
+}
+
+// keepsAway reports whether the circuit is open, or one call tries already.
+func (c *circuit) keepsAway() bool {
+	switch c.breaker.State() {
+	case gobreaker.StateOpen:
+		return true
+	case gobreaker.StateHalfOpen:
+		tries := c.breaker.Counts()
+		return tries.Requests > tries.TotalExclusions
+	default:
+		return false
+	}
 }
 
 // enter lets a request through, or refuses it. Done must be told how it ended;
@@ -114,10 +127,10 @@ func (c *circuit) evidence(about string, a answer, err error) error {
 	}
 }
 
-// vote counts the first failure of a user. Once the circuit is open each one
-// counts, as then it is that of the call that tries.
+// vote counts the first failure of a user. When the circuit changes its state
+// all are forgiven, so that of the call that tries counts again.
 func (c *circuit) vote(about string) error {
-	if about == nobody || c.breaker.State() != gobreaker.StateClosed {
+	if about == nobody {
 		return errFailed
 	}
 	c.mu.Lock()

@@ -249,6 +249,42 @@ func TestAnswerBetweenFailuresKeepsTheCircuitClosed(t *testing.T) {
 	f.wantCalls("poll", 30)
 }
 
+// After an answer all start again: two who failed before count once more.
+func TestFailuresCountAgainAfterAnAnswer(t *testing.T) {
+	f := newFake(t)
+	client := f.client()
+	for round := range 2 {
+		f.on("poll", reply{status: 500})
+		_, _ = client.Poll(t.Context(), verificationOf(1))
+		_, _ = client.Poll(t.Context(), verificationOf(2))
+		wantState(t, client, "closed")
+		if round == 0 {
+			f.on("poll", reply{status: 404, body: "{}"})
+		}
+		_, _ = client.Poll(t.Context(), verificationOf(3))
+	}
+	wantState(t, client, "open")
+}
+
+// One who was on the way when the circuit opened, and who then is the first to
+// try, opens it again all the same.
+func TestLateFailureDoesNotSpoilTheTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.on("verify", reply{status: 500})
+		f.slow["verify"] = time.Second
+		client := f.client()
+		var group sync.WaitGroup
+		group.Go(func() { _, _ = client.Verify(t.Context(), verificationOf(9), "012345") })
+		synctest.Wait()
+		trip(t, f, client)
+		group.Wait()
+		advance(10 * time.Second)
+		_, _ = client.Verify(t.Context(), verificationOf(9), "012345")
+		wantState(t, client, "open")
+	})
+}
+
 func TestTokenEndpointOutOfOrderOpensTheCircuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -141,7 +141,7 @@ func validHost(u *url.URL) bool {
 	host := u.Hostname()
 	address, err := netip.ParseAddr(host)
 	validAddress := err == nil && address.Zone() == ""
-	if err == nil && (address.Unmap().IsLinkLocalUnicast() || address.IsUnspecified() || address.IsMulticast()) {
+	if err == nil && (address.IsLinkLocalUnicast() || address.IsUnspecified() || address.IsMulticast()) {
 		return false // clouds answer there with secrets of their own
 	}
 	return (validAddress || hostPattern.MatchString(host)) && portPattern.MatchString(u.Port()) && !strings.HasSuffix(u.Host, ":")

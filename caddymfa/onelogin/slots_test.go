@@ -191,3 +191,20 @@ func TestPanicGivesNoVerdictAndFreesItsPlace(t *testing.T) {
 	}
 	wantState(t, client, "closed")
 }
+
+// One call tries whether OneLogin is back, and has the only place. The others
+// do not wait for it.
+func TestNobodyQueuesBehindTheCallThatTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		client := f.client(func(c *onelogin.Config) { c.MaxConcurrent = 1 })
+		trip(t, f, client)
+		advance(10*time.Second + 1)
+		f.slow["poll"] = 5 * time.Second
+		var group sync.WaitGroup
+		group.Go(func() { _, _ = client.Poll(t.Context(), verification) })
+		synctest.Wait()
+		group.Go(func() { wantRefused(t, isOpen, func() error { return listDevices(t, client) }) })
+		group.Wait()
+	})
+}

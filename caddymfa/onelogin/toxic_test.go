@@ -179,17 +179,17 @@ func TestBadTLSIsSentNothing(t *testing.T) {
 	answer := func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); _, _ = io.WriteString(w, yes) }
 	plain := httptest.NewServer(http.HandlerFunc(answer))
 	defer plain.Close()
-	for _, tt := range []struct{ name, baseURL string }{
-		{"untrusted", silentServer(t, nil, answer).URL},
-		{"TLS 1.1", silentServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, answer).URL},
-		{"no TLS", strings.Replace(plain.URL, "http:", "https:", 1)},
-		{"not TLS", strings.Replace(listen(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "SSH-2.0-x\r\n") }), "http:", "https:", 1)},
+	for _, tt := range []struct{ name, baseURL, want string }{
+		{"untrusted", silentServer(t, nil, answer).URL, "TLS certificate not trusted"},
+		{"TLS 1.1", silentServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, answer).URL, "TLS failed"},
+		{"no TLS", strings.Replace(plain.URL, "http:", "https:", 1), "TLS failed"},
+		{"not TLS", strings.Replace(listen(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "SSH-2.0-x\r\n") }), "http:", "https:", 1), "TLS failed"},
 	} {
 		client := clientOf(t, tt.baseURL)
 		got, err := client.Verify(t.Context(), verification, "012345")
 		t.Logf("%-10s %s", tt.name, outcome(got.String(), err))
-		if got != undecided || err == nil {
-			t.Errorf("%s: Verify = %v, %v, want undecided", tt.name, got, err)
+		if got != undecided || outcome("", err) != tt.want {
+			t.Errorf("%s: Verify = %v, %v, want undecided, %s", tt.name, got, err, tt.want)
 		}
 	}
 	if got := asked.Load(); got != 0 {
