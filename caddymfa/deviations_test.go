@@ -217,7 +217,9 @@ func (f flow) under(t *testing.T, s *site, admin string, d deviation, id int64) 
 		if !right && passed {
 			t.Error("a wrong code passed")
 		}
-		if right && d.harmless && !passed {
+		// A password is sent once, so a dead access token is not made up for.
+		sentOnce := f.signIn && d.name == "killed access token"
+		if right && d.harmless && !passed && !sentOnce {
 			t.Error("the right code did not pass")
 		}
 		if arrived := len(s.app.requests()) - before; passed != (arrived > 0) {

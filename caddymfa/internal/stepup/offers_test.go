@@ -160,6 +160,7 @@ func TestManyPeopleAreReadOnceAtATimeAndErrorsAreForgotten(t *testing.T) {
 			t.Error("Look without OneLogin returned no error")
 		}
 		k.sim.SetSwitches(func(w *simulator.Switches) { *w = simulator.Switches{Slow: time.Second} })
+		k.pass(time.Second) // calls pause after the 429
 		before := k.sim.Calls("users")
 		var racing sync.WaitGroup
 		for range 20 {
