@@ -1,6 +1,6 @@
 module github.com/caddymfa/caddymfa
 
-go 1.26.0
+go 1.26.6
 
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
