@@ -87,9 +87,14 @@ type App struct {
 	// Brand is how the pages look on every site that has no brand of its own.
 	Brand *Brand `json:"brand,omitempty"`
 
-	log    *zap.Logger
-	audit  *zap.Logger
-	keys   *keyring
+	log   *zap.Logger
+	audit *zap.Logger
+	keys  *keyring
+
+	config  context.Context // ends when a newer config has taken over
+	signing *signingKeys
+	asserts bool // a site wants assertions: only then are there signing keys
+
 	store  *pooled[*openStore]
 	engine *pooled[*openEngine]
 }
@@ -109,7 +114,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	a.keys = &keyring{storage: ctx.Storage()}
+	a.config, a.keys = ctx.Context, &keyring{storage: ctx.Storage()}
+	a.signing = &signingKeys{storage: ctx.Storage(), log: a.log, audit: auditLog(ctx)}
 	if a.OneLogin == nil {
 		return errors.New(`no OneLogin tenant: add "onelogin <subdomain> { client_id …; client_secret … }" to the global option mfa`)
 	}
@@ -174,7 +180,7 @@ func (a *App) loadStore(ctx caddy.Context) (storeProvider, error) {
 	return provider, nil
 }
 
-// Start makes sure that the sealing key exists and that the store can be used,
+// Start makes sure that the keys exist and that the store can be used,
 // so that what is wrong is seen now and not by the first person. A store on
 // the network that does not answer is said and no reason not to start: it may
 // come later, and nobody is let through until then.
@@ -182,6 +188,12 @@ func (a *App) Start() error {
 	ctx := context.Background()
 	if _, err := a.keys.keys(ctx); err != nil {
 		return fmt.Errorf("key in Caddy's storage: %w", err)
+	}
+	if a.asserts {
+		if _, err := a.signing.ring(ctx); err != nil {
+			return fmt.Errorf("signing keys in Caddy's storage: %w", err)
+		}
+		go a.signing.watch(a.config)
 	}
 	if err := a.store.value.start(ctx); err != nil {
 		return fmt.Errorf("start store: %w", err)

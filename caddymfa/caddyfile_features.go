@@ -76,6 +76,34 @@ func (h *Handler) readSmartMFA(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// readAssertion reads:
+//
+//	assertion {
+//		audience <text>
+//		header   <name>
+//	}
+func (h *Handler) readAssertion(d *caddyfile.Dispenser) error {
+	if err := noMore(d, "assertion"); err != nil {
+		return err
+	}
+	h.Assertion = new(Assertion)
+	checked := func(into *string) option { // at once, since here the line is known
+		return option{read: func(d *caddyfile.Dispenser) error {
+			if err := text(into).read(d); err != nil {
+				return err
+			}
+			if err := h.Assertion.check(); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
+		}}
+	}
+	return readBlock(d, "assertion", map[string]option{
+		"audience": checked(&h.Assertion.Audience),
+		"header":   checked(&h.Assertion.Header),
+	})
+}
+
 // list reads an option with one or more arguments.
 func list(into *[]string) option {
 	return option{read: func(d *caddyfile.Dispenser) error {

@@ -62,6 +62,10 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 //			allow_low_risk
 //		}
 //		websocket_origins <origin...>
+//		assertion {
+//			audience <text>
+//			header   <name>
+//		}
 //		insecure_http
 //	}
 //
@@ -87,6 +91,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"sign_in":           {read: h.readSignIn},
 		"enroll":            {read: h.readEnroll},
 		"smart_mfa":         {read: h.readSmartMFA},
+		"assertion":         {read: h.readAssertion},
 	})
 	if err != nil {
 		return err

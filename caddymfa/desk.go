@@ -212,18 +212,28 @@ func versions() versionsJSON {
 	return found
 }
 
-// serveRotate makes a new sealing key: POST /mfa/rotate. What the one before
-// has sealed still opens, until the next rotation.
+// serveRotate makes new keys: POST /mfa/rotate. What the ones before have sealed
+// still opens, until the next rotation, and what they signed still verifies.
 func serveRotate(w http.ResponseWriter, r *http.Request) error {
 	app, err := runningApp(w, r, http.MethodPost)
 	if err != nil {
 		return err
 	}
-	if err := app.keys.rotate(r.Context()); err != nil {
+	if err := app.rotate(r.Context()); err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err, Message: "Caddy's storage could not take the new key: " + err.Error()}
 	}
-	app.audit.Info("sealing key rotated", zap.String("event", auditKeyRotated))
 	return writeAdmin(w, struct{}{})
+}
+
+func (a *App) rotate(ctx context.Context) error {
+	if err := a.keys.rotate(ctx); err != nil {
+		return err
+	}
+	a.audit.Info("sealing key rotated", zap.String("event", auditKeyRotated))
+	if !a.asserts {
+		return nil
+	}
+	return a.signing.rotate(ctx)
 }
 
 func storeFailed(err error) error {

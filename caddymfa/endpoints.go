@@ -52,13 +52,15 @@ func endpointOf(name string) (endpoint, bool) {
 		return endpoint{changing, (*Handler).serveEnd}, true
 	case "report":
 		return endpoint{changing, (*Handler).serveReport}, true
+	case keysName:
+		return endpoint{reading, (*Handler).serveKeys}, true
 	case eventsName:
 		return endpoint{changing, (*Handler).serveEvents}, true
 	}
 	return endpoint{}, false
 }
 
-// eventsName is the one endpoint that is for OneLogin and not for people.
+// eventsName is the endpoint that is for OneLogin and not for people.
 const eventsName = "events"
 
 var (
@@ -110,9 +112,10 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
 	h.checkProxies(r)
 	c := &call{w: w, r: r, user: h.user(r), site: site(r), base: base(r), wantsJSON: wantsJSON(r)}
 	switch {
+	case name == eventsName, name == keysName: // nobody logs in there
 	case h.SignIn != nil:
 		c.browser = h.knowBrowser(w, r)
-	case c.user == "" && name != eventsName:
+	case c.user == "":
 		return h.refuse(w, r, refusal{status: http.StatusForbidden, kind: kindNoUser})
 	}
 	return e.serve(h, c)

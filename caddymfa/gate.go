@@ -33,7 +33,8 @@ const touchEvery = time.Minute
 // app. Several mfa handlers in one chain share it.
 type visit struct {
 	cookie   string
-	conflict bool // more than one session cookie: none of them counts
+	conflict bool     // more than one session cookie: none of them counts
+	reserved []string // headers of the handlers' own that were removed besides ours
 }
 
 // visitVar is the request variable that holds the visit.
@@ -84,21 +85,21 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 	if h.SignIn != nil {
 		r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Set("http.auth.user.id", proved.User)
 	}
-	if err := identity.Assert(r.Header, identity.Assertion{User: proved.User, Factor: proved.Factor, AuthTime: proved.AuthTime}); err != nil {
+	key, ok := session.SessionKey(proved.Site, v.cookie)
+	if !ok {
+		return errNoKey
+	}
+	if err := h.introduce(r, key, proved, now); err != nil {
 		return h.unavailable(w, r, "name the user to the app", err)
 	}
 	h.describe(r, decisionVerified, proved, now)
-	return h.pass(w, r, next, v, proved)
+	return h.pass(w, r, next, key, proved)
 }
 
 // pass hands a verified request on. What lasts, such as a WebSocket, an event
 // stream or a long download, ends with the session: on whatever node it is
 // revoked, or when its lifetime is over.
-func (h *Handler) pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, v visit, s session.Session) error {
-	key, ok := session.SessionKey(s.Site, v.cookie)
-	if !ok {
-		return errNoKey
-	}
+func (h *Handler) pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, key session.Key, s session.Session) error {
 	ctx, release := h.streams.Hold(r.Context(), key, s.Created.Add(time.Duration(h.Lifetime)))
 	defer release()
 	return next.ServeHTTP(h.guardResponse(w, true), r.WithContext(ctx))
@@ -180,22 +181,31 @@ func (h *Handler) guards(r *http.Request) (bool, error) {
 // the gateway may see. It runs on every path, exempt ones too, and once per
 // request: what a second mfa handler finds was set by the first.
 func (h *Handler) clean(r *http.Request) visit {
-	if v, ok := caddyhttp.GetVar(r.Context(), visitVar).(*visit); ok {
-		return *v
+	v, cleaned := caddyhttp.GetVar(r.Context(), visitVar).(*visit)
+	if !cleaned {
+		v = new(visit)
+		v.cookie, _, v.conflict = identity.Cookie(r.Header, h.cookies.session)
+		caddyhttp.SetVar(r.Context(), visitVar, v)
+		h.strip(r, identity.Reserved)
+		identity.StripRouting(r.Header)
+		identity.StripCookies(r.Header, h.cookies.own)
 	}
-	v := new(visit)
-	v.cookie, _, v.conflict = identity.Cookie(r.Header, h.cookies.session)
-	caddyhttp.SetVar(r.Context(), visitVar, v)
-	identity.StripConnection(r.Header, identity.Reserved)
+	if own := h.Assertion.reserved(); own != "" && !slices.Contains(v.reserved, own) {
+		v.reserved = append(v.reserved, own)
+		h.strip(r, own)
+	}
+	return *v
+}
+
+// strip removes reserved headers, wherever a client may have put them.
+func (h *Handler) strip(r *http.Request, reserved string) {
+	identity.StripConnection(r.Header, reserved)
 	sent := len(r.Header)
-	identity.Strip(r.Header, identity.Reserved)
+	identity.Strip(r.Header, reserved)
 	if len(r.Header) < sent {
 		h.audit(r, zap.WarnLevel, auditHeaderForged, h.user(r))
 	}
-	identity.StripTrailer(r, identity.Reserved)
-	identity.StripRouting(r.Header)
-	identity.StripCookies(r.Header, h.cookies.own)
-	return *v
+	identity.StripTrailer(r, reserved)
 }
 
 // user is the name that the first login gave, or "". Where the site brings

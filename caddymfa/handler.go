@@ -48,7 +48,8 @@ const (
 //	{http.mfa.decision}   verified or exempt
 //
 // The app gets the headers X-Mfa-User, X-Mfa-Factor and X-Mfa-Auth-Time on
-// verified requests. What a client sends under such names never reaches it.
+// verified requests, and with Assertion a signed token. What a client sends
+// under such names never reaches it.
 type Handler struct {
 	// User is the placeholder in which an earlier handler put the name of the
 	// logged-in user. The name must be the OneLogin username, or the e-mail
@@ -113,6 +114,10 @@ type Handler struct {
 	// SmartMFA proves people by OneLogin's Smart MFA in place of their
 	// devices. Left out, devices prove them.
 	SmartMFA *SmartMFA `json:"smart_mfa,omitempty"`
+
+	// Assertion makes verified requests carry a signed statement that the app
+	// can check. Left out, they carry none.
+	Assertion *Assertion `json:"assertion,omitempty"`
 
 	// MatcherSetsRaw selects the requests that are guarded. Left out, all
 	// are. Requests that it does not select pass without proof, so a path
@@ -186,6 +191,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.brand = h.Brand.over(h.app.Brand)
 	h.cookies, h.warnOfProxies = namesOfCookies(h.InsecureHTTP), new(sync.Once)
+	h.Assertion.join(h.app)
 	if h.InsecureHTTP {
 		h.log.Warn("insecure_http is on: this site's session cookie can be read on the network")
 	}
@@ -241,7 +247,7 @@ func (h *Handler) check() error {
 		return fmt.Errorf("max_age %s is longer than lifetime %s, which ends the session first: raise lifetime or lower max_age",
 			time.Duration(h.MaxAge), time.Duration(h.Lifetime))
 	}
-	if err := errors.Join(h.SignIn.check(), h.SmartMFA.check(), h.checkTogether()); err != nil {
+	if err := errors.Join(h.SignIn.check(), h.SmartMFA.check(), h.Assertion.check(), h.checkTogether()); err != nil {
 		return err
 	}
 	for _, allowed := range h.WebSocketOrigins {

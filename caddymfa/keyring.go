@@ -107,7 +107,7 @@ func (k *keyring) derive(ctx context.Context, purpose string) (secret [32]byte, 
 func (k *keyring) rotate(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.locked(ctx, func() error {
+	return locked(ctx, k.storage, keyPath, func() error {
 		held, err := readKeys(ctx, k.storage)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -150,7 +150,7 @@ func (k *keyring) reload(ctx context.Context) error {
 // create makes the first key. It looks again under the lock: another node may
 // have been quicker.
 func (k *keyring) create(ctx context.Context) error {
-	return k.locked(ctx, func() error {
+	return locked(ctx, k.storage, keyPath, func() error {
 		held, err := readKeys(ctx, k.storage)
 		if errors.Is(err, fs.ErrNotExist) {
 			return k.store(ctx, nil)
@@ -181,12 +181,12 @@ func (k *keyring) hold(held [][sealKeyBytes]byte) {
 	k.held, k.read = held, time.Now()
 }
 
-// locked calls do under the storage's lock, which all nodes share.
-func (k *keyring) locked(ctx context.Context, do func() error) (err error) {
-	if err := k.storage.Lock(ctx, keyPath); err != nil {
-		return fmt.Errorf("lock %s: %w", keyPath, err)
+// locked calls do under the storage's lock on a path, which all nodes share.
+func locked(ctx context.Context, storage certmagic.Storage, path string, do func() error) (err error) {
+	if err := storage.Lock(ctx, path); err != nil {
+		return fmt.Errorf("lock %s: %w", path, err)
 	}
-	defer func() { err = errors.Join(err, k.storage.Unlock(context.WithoutCancel(ctx), keyPath)) }()
+	defer func() { err = errors.Join(err, storage.Unlock(context.WithoutCancel(ctx), path)) }()
 	return do()
 }
 
