@@ -5,6 +5,7 @@ import (
 	goflag "flag"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ import (
 type reach struct{ walks, sessions, apps atomic.Int64 }
 
 const (
-	walkSteps  = 26
+	walkSteps  = 20
 	walkShares = 4 // that are walked at once
 )
 
@@ -45,6 +46,7 @@ func walks() int {
 // takes, within its max_age, and the session that came of it has not ended. One
 // proof gives one session, and no code is accepted twice.
 func TestWalkReachesTheAppOnlyWithAProofOfItsOwn(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // little lives on, and time is short
 	checks := goflag.Lookup("rapid.checks").Value
 	before := checks.String()
 	if err := checks.Set(strconv.Itoa(walks() / walkShares)); err != nil {
