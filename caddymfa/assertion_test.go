@@ -283,6 +283,14 @@ func TestUnreadableSigningKeysAreRefusedAtStart(t *testing.T) {
 	s.load(s.file)
 }
 
+func TestDocumentedAssertionAdapts(t *testing.T) {
+	for _, block := range blocks(t, "../docs/assertion.md", "caddyfile") {
+		if got := adapt(t, block); !strings.Contains(got, `"audience": "orders"`) {
+			t.Errorf("adapted to %s", got)
+		}
+	}
+}
+
 func TestNodesSignWithOneKeyAndRotateByCommand(t *testing.T) {
 	c := newCluster(t, nil)
 	north, south := c.start("north", "", "assertion"), c.start("south", "", "assertion")

@@ -100,11 +100,11 @@ func (r Ring) Encode() ([]byte, error) {
 
 func newKey(private *ecdsa.PrivateKey, made time.Time) (key, error) {
 	public := jose.JSONWebKey{Key: &private.PublicKey}
-	print, err := public.Thumbprint(crypto.SHA256)
+	sum, err := public.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return key{}, fmt.Errorf("thumbprint of signing key: %w", err)
 	}
-	return key{id: base64.RawURLEncoding.EncodeToString(print), made: made, private: private}, nil
+	return key{id: base64.RawURLEncoding.EncodeToString(sum), made: made, private: private}, nil
 }
 
 // Due tells whether the ring should be rotated: it holds no key, or its newest
