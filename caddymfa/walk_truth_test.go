@@ -48,14 +48,14 @@ type truth struct {
 	acting    begun      // who acts now; its user is not known
 	begun     map[string]begun
 	proofs    []*proof
-	accepted  map[string]bool // verifications, and codes with their users
-	suspended map[string]bool // by user id
+	accepted  map[string]time.Time // verifications, and codes with their users
+	suspended map[string]bool      // by user id
 	held      map[string]*held
 	wrongs    []string // what must never happen
 }
 
 func newTruth(sim *simulator.Simulator) *truth {
-	return &truth{sim: sim, oneLogin: sim.Transport(), begun: map[string]begun{}, accepted: map[string]bool{},
+	return &truth{sim: sim, oneLogin: sim.Transport(), begun: map[string]begun{}, accepted: map[string]time.Time{},
 		suspended: map[string]bool{}, held: map[string]*held{}}
 }
 
@@ -156,19 +156,20 @@ func (k *truth) login(q asked, a said) {
 
 // accept notes that OneLogin said yes, for the first time.
 func (k *truth) accept(id, userID, code string) {
-	if k.accepted[id] {
+	now := time.Now()
+	if _, twice := k.accepted[id]; twice {
 		return
 	}
-	k.accepted[id] = true
-	if code != "" && k.accepted[userID+" "+code] {
+	k.accepted[id] = now
+	if at, twice := k.accepted[userID+" "+code]; code != "" && twice && now.Sub(at) < 10*time.Minute {
 		k.wrongs = append(k.wrongs, "a code of user "+userID+" was accepted twice")
 	}
-	k.accepted[userID+" "+code] = true
+	k.accepted[userID+" "+code] = now
 	b := k.begun[id]
 	if b.userID != userID {
 		k.wrongs = append(k.wrongs, "a verification of user "+b.userID+" was accepted for user "+userID)
 	}
-	k.proofs = append(k.proofs, &proof{begun: b, at: time.Now(), void: k.suspended[userID]})
+	k.proofs = append(k.proofs, &proof{begun: b, at: now, void: k.suspended[userID]})
 }
 
 // plain is an id as it is written, whether it was sent as a number or a string.
