@@ -80,14 +80,17 @@ func (c *client) post(endpoint string, fields map[string]string) (shown challeng
 }
 
 // begin opens a challenge and starts a factor, as far as that is allowed.
-func (c *client) begin(kind simulator.Factor) challengeJSON {
+func (c *client) begin(kind simulator.Factor) challengeJSON { return c.beginAs("alice", kind) }
+
+// beginAs is begin for whoever is named so on a site that asks for a name.
+func (c *client) beginAs(name string, kind simulator.Factor) challengeJSON {
 	var demanded problem
 	_ = json.Unmarshal(c.get("/").Body.Bytes(), &demanded)
 	var shown challengeJSON
 	_ = json.Unmarshal(c.get(demanded.ChallengeURL).Body.Bytes(), &shown)
 	c.csrf = shown.CSRF
 	if len(shown.Needs) > 0 {
-		shown = c.post("name", map[string]string{"user": "alice"})
+		shown = c.post("name", map[string]string{"user": name})
 		c.csrf = shown.CSRF
 	}
 	for _, f := range shown.Factors {
