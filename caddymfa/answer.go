@@ -70,10 +70,13 @@ type factorJSON struct {
 	LockedIn    int64     `json:"locked_in,omitempty"`
 }
 
-// setPrivate keeps an answer of ours out of every cache.
+// setPrivate keeps an answer of ours out of every cache, and has browsers take
+// it for what it says and name it to no other page.
 func setPrivate(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept, Cookie")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) error {
@@ -90,7 +93,6 @@ func writeAs(w http.ResponseWriter, mediaType string, status int, body any) erro
 		return err
 	}
 	w.Header().Set("Content-Type", mediaType)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(encoded, '\n')) // the client is gone if this fails
 	return nil

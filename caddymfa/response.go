@@ -10,7 +10,8 @@ import (
 )
 
 // response is the writer that the app's answer goes through. The app can
-// neither set nor clear our cookies, whoever made it try; and an answer to a
+// neither set nor clear our cookies, whoever made it try, and the headers that
+// name the user to it do not come back to the browser; and an answer to a
 // verified request that says nothing about caching is marked private, so that
 // no cache between us and the browser keeps it for others.
 type response struct {
@@ -29,6 +30,7 @@ func (w *response) WriteHeader(status int) {
 	if !w.headed {
 		w.headed = status >= http.StatusOK || status == http.StatusSwitchingProtocols
 		identity.StripSetCookie(w.Header(), w.own)
+		identity.Strip(w.Header(), identity.Reserved)
 		if header := w.Header(); w.headed && w.private && header["Cache-Control"] == nil && header["Expires"] == nil {
 			header.Set("Cache-Control", "private")
 		}

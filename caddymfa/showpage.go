@@ -299,8 +299,6 @@ func setPageHeaders(h http.Header, p page.Page) {
 		h.Set("Content-Security-Policy", page.PolicyWithForm(origin(p.SessionForm)))
 	}
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 }
