@@ -18,16 +18,16 @@ import (
 	"github.com/caddymfa/caddymfa/caddymfa/simulator"
 )
 
-// gateway is a whole handler with its engine, without a Caddy around it: it
+// clockedNode is a whole handler with its engine, without a Caddy around it: it
 // lives by a fake clock. Alice is verified there.
-type gateway struct {
+type clockedNode struct {
 	t           *testing.T
 	h           *Handler
 	cookieValue string
 	reached     int // requests that the app has seen
 }
 
-func newGateway(t *testing.T, h *Handler) *gateway {
+func newClockedNode(t *testing.T, h *Handler) *clockedNode {
 	t.Helper()
 	store := memory.New(memory.Config{})
 	keys := &keyring{held: [][sealKeyBytes]byte{{1}}, read: time.Now()}
@@ -50,13 +50,13 @@ func newGateway(t *testing.T, h *Handler) *gateway {
 	if h.rules, err = h.compile(); err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{t: t, h: h}
+	g := &clockedNode{t: t, h: h}
 	g.verify(time.Now())
 	return g
 }
 
 // verify gives alice a session, by a clock that may not be ours.
-func (g *gateway) verify(now time.Time) {
+func (g *clockedNode) verify(now time.Time) {
 	g.t.Helper()
 	var err error
 	g.cookieValue, err = g.h.sessions.Create(g.t.Context(), session.Session{
@@ -67,14 +67,14 @@ func (g *gateway) verify(now time.Time) {
 	}
 }
 
-func (g *gateway) request(method, target string) *http.Request {
+func (g *clockedNode) request(method, target string) *http.Request {
 	r := httptest.NewRequest(method, "https://app.example.com"+target, nil)
 	r.Header = http.Header{"X-User": {"alice"}, "Accept": {"application/json"}, "Cookie": {"__Host-mfa=" + g.cookieValue}}
 	return r
 }
 
 // ask has a program of alice's ask the gateway.
-func (g *gateway) ask(method, target string) *httptest.ResponseRecorder {
+func (g *clockedNode) ask(method, target string) *httptest.ResponseRecorder {
 	g.t.Helper()
 	w := httptest.NewRecorder()
 	app := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { g.reached++; return nil })
@@ -86,7 +86,7 @@ func (g *gateway) ask(method, target string) *httptest.ResponseRecorder {
 }
 
 // passes tells whether a request for a page gets to the app.
-func (g *gateway) passes(target string) bool {
+func (g *clockedNode) passes(target string) bool {
 	g.t.Helper()
 	before := g.reached
 	g.ask(http.MethodGet, target)
@@ -94,7 +94,7 @@ func (g *gateway) passes(target string) bool {
 }
 
 // challenge is the address of a challenge that the gateway puts to alice.
-func (g *gateway) challenge() string {
+func (g *clockedNode) challenge() string {
 	g.t.Helper()
 	var demanded struct {
 		URL string `json:"challenge_url"`
@@ -109,22 +109,22 @@ func (g *gateway) challenge() string {
 // What our own pages do while they are open, what needs no proof, and what is
 // refused does not keep a session from going idle.
 func TestOwnEndpointsDoNotKeepASessionAlive(t *testing.T) {
-	for name, poll := range map[string]func(g *gateway) (status, want int){
-		"status of a challenge": func(g *gateway) (int, int) {
+	for name, poll := range map[string]func(g *clockedNode) (status, want int){
+		"status of a challenge": func(g *clockedNode) (int, int) {
 			return g.ask(http.MethodGet, "/.mfa/status"+g.challenge()[len("/.mfa/"):]).Code, http.StatusOK
 		},
-		"page of a challenge": func(g *gateway) (int, int) { return g.ask(http.MethodGet, g.challenge()).Code, http.StatusOK },
-		"home":                func(g *gateway) (int, int) { return g.ask(http.MethodGet, "/.mfa/").Code, http.StatusOK },
-		"list of sessions":    func(g *gateway) (int, int) { return g.ask(http.MethodGet, "/.mfa/sessions").Code, http.StatusOK },
-		"no endpoint":         func(g *gateway) (int, int) { return g.ask(http.MethodGet, "/.mfa/nothing").Code, http.StatusNotFound },
-		"refused page": func(g *gateway) (int, int) {
+		"page of a challenge": func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, g.challenge()).Code, http.StatusOK },
+		"home":                func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, "/.mfa/").Code, http.StatusOK },
+		"list of sessions":    func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, "/.mfa/sessions").Code, http.StatusOK },
+		"no endpoint":         func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, "/.mfa/nothing").Code, http.StatusNotFound },
+		"refused page": func(g *clockedNode) (int, int) {
 			return g.ask(http.MethodPost, "/admin/users").Code, http.StatusUnauthorized
 		},
-		"exempt page": func(g *gateway) (int, int) { return g.ask(http.MethodGet, "/healthz").Code, http.StatusOK },
+		"exempt page": func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, "/healthz").Code, http.StatusOK },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := newGateway(t, &Handler{
+				g := newClockedNode(t, &Handler{
 					Idle: caddy.Duration(30 * time.Minute), Exempt: []string{"/healthz"},
 					Require: []Rule{{Paths: []string{"/admin/*"}, MaxAge: caddy.Duration(shortestAge)}},
 				})
@@ -163,7 +163,7 @@ func TestClocksApartMoveAnEndByNoMoreThanTheyAre(t *testing.T) {
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				own := h
-				g := newGateway(t, &own)
+				g := newClockedNode(t, &own)
 				g.verify(time.Now().Add(tt.apart))
 				time.Sleep(tt.after)
 				if got := g.passes("/"); got != tt.want {
@@ -180,7 +180,7 @@ func TestUseOnNodesWithClocksApartMovesIdleByNoMore(t *testing.T) {
 	const idle = 30 * time.Minute
 	for _, apart := range []time.Duration{session.Skew, -session.Skew} {
 		synctest.Test(t, func(t *testing.T) {
-			g := newGateway(t, &Handler{Idle: caddy.Duration(idle), MaxAge: caddy.Duration(24 * time.Hour)})
+			g := newClockedNode(t, &Handler{Idle: caddy.Duration(idle), MaxAge: caddy.Duration(24 * time.Hour)})
 			// other is a request to the node whose clock is apart.
 			other := func() bool {
 				r := caddyhttp.PrepareRequest(g.request(http.MethodGet, "/"), caddy.NewReplacer(), httptest.NewRecorder(), nil)
