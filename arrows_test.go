@@ -93,7 +93,7 @@ func rooms() []room {
 
 // testLibs are what tests may import in every room: models, leaks, a browser,
 // a network with faults.
-var testLibs = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "golang.org/x/net/html", "github.com/Shopify/toxiproxy/v2"}
+var testLibs = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "golang.org/x/net/html", "golang.org/x/net/http2", "github.com/Shopify/toxiproxy/v2"}
 
 // A pkg is what go list says of one package.
 type pkg struct {

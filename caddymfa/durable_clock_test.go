@@ -116,7 +116,9 @@ func TestOwnEndpointsDoNotKeepASessionAlive(t *testing.T) {
 		"page of a challenge": func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, g.challenge()).Code, http.StatusOK },
 		"home":                func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, "/.mfa/").Code, http.StatusOK },
 		"list of sessions":    func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, "/.mfa/sessions").Code, http.StatusOK },
-		"no endpoint":         func(g *clockedNode) (int, int) { return g.ask(http.MethodGet, "/.mfa/nothing").Code, http.StatusNotFound },
+		"no endpoint": func(g *clockedNode) (int, int) {
+			return g.ask(http.MethodGet, "/.mfa/nothing").Code, http.StatusNotFound
+		},
 		"refused page": func(g *clockedNode) (int, int) {
 			return g.ask(http.MethodPost, "/admin/users").Code, http.StatusUnauthorized
 		},
