@@ -65,11 +65,17 @@ func scheme(r *http.Request) string {
 	if r.TLS != nil {
 		return "https"
 	}
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	if trusted && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	if fromTrustedProxy(r) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		return "https"
 	}
 	return "http"
+}
+
+// fromTrustedProxy tells whether a proxy that Caddy is told to trust sent the
+// request.
+func fromTrustedProxy(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
 }
 
 // navigates tells whether a person's browser is opening a page, so that a

@@ -123,10 +123,11 @@ func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request) error {
 
 // checkProxies warns once if clients can choose the address that limits count
 // by: of X-Forwarded-For Caddy takes the first entry, which is the client's own
-// word, unless it is told to read from the right.
+// word, unless it is told to read from the right. It looks at what comes from a
+// trusted proxy, since Caddy forgets the option itself once it is loaded.
 func (h *Handler) checkProxies(r *http.Request) {
 	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if ok && server != nil && server.TrustedProxiesRaw != nil && server.TrustedProxiesStrict == 0 && h.warnOfProxies != nil {
+	if ok && server != nil && fromTrustedProxy(r) && server.TrustedProxiesStrict == 0 && h.warnOfProxies != nil {
 		h.warnOfProxies.Do(func() {
 			h.log.Warn("trusted_proxies is set without trusted_proxies_strict: clients behind the proxy can choose the address that limits count by")
 		})
