@@ -105,6 +105,7 @@ type walk struct {
 	browsers [3]*browser
 	tabs     []*tab // all that were ever open
 	used     string // the code that was typed last
+	rotated  bool   // a new sealing key was made
 	reach    *reach
 }
 
