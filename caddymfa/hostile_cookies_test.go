@@ -10,8 +10,8 @@ import (
 	"github.com/caddymfa/caddymfa/caddymfa/simulator"
 )
 
-// cookies are what the browser holds, by name.
-func (b *browser) cookies() map[string]string {
+// cookiesByName are what the browser holds, by name.
+func (b *browser) cookiesByName() map[string]string {
 	b.t.Helper()
 	held := map[string]string{}
 	for _, cookie := range b.client.Jar.Cookies(mustParse(b.t, b.url)) {
@@ -27,7 +27,7 @@ func TestPlantedCookieIsNeverTakenUp(t *testing.T) {
 	alice.client.Jar.SetCookies(mustParse(t, s.url), []*http.Cookie{{Name: "mfa", Value: planted, Path: "/"}})
 	alice.get("/").wantStatus(t, http.StatusUnauthorized)
 	alice.verifyBy(simulator.TOTP, "/")
-	if got := alice.cookies()["mfa"]; got == planted || len(got) != 43 {
+	if got := alice.cookiesByName()["mfa"]; got == planted || len(got) != 43 {
 		t.Errorf("after the proof the cookie is %q", got)
 	}
 	thief := http.Header{"Cookie": {"mfa=" + planted}}
@@ -45,7 +45,7 @@ func TestCookiesDoNotPileUp(t *testing.T) {
 	}
 	group.Wait()
 	c, address := alice.begin("/")
-	if held := alice.cookies(); len(held) != 0 {
+	if held := alice.cookiesByName(); len(held) != 0 {
 		t.Errorf("a hundred unverified GETs left %v", held)
 	}
 	start := map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "totp")}
@@ -53,11 +53,11 @@ func TestCookiesDoNotPileUp(t *testing.T) {
 		alice.post("start", start).wantStatus(t, http.StatusOK)
 		alice.get(address).wantStatus(t, http.StatusOK)
 	}
-	if held := alice.cookies(); len(held) != 1 || held["mfa"] != "" {
+	if held := alice.cookiesByName(); len(held) != 1 || held["mfa"] != "" {
 		t.Errorf("a begun challenge left %v, want one cookie", held)
 	}
 	alice.post("verify", map[string]string{"csrf": c.CSRF, "code": s.sim.Code("alice", simulator.TOTP)}).wantStatus(t, http.StatusOK)
-	if held := alice.cookies(); len(held) != 1 || held["mfa"] == "" {
+	if held := alice.cookiesByName(); len(held) != 1 || held["mfa"] == "" {
 		t.Errorf("a proof left %v, want the session's cookie alone", held)
 	}
 	s.app.wantCount(t, 0)
@@ -105,7 +105,7 @@ func TestClearedCookiesAreClearedInTheBrowser(t *testing.T) {
 		prove()
 		own := asJSON.sessions()
 		wantCleared(post("sessions/end", map[string]string{"csrf": own.CSRF, "session": own.Sessions[0].ID}), false)
-		if held := b.cookies(); len(held) != 0 {
+		if held := b.cookiesByName(); len(held) != 0 {
 			t.Errorf("%s: the browser still holds %v", name, held)
 		}
 	}
