@@ -148,7 +148,7 @@ func TestReleaseIsLintedBuiltTwiceAndListed(t *testing.T) {
 		}
 	}
 	for _, part := range []string{"go test -race", "go version -m -json", "mod verify", "-trimpath -buildvcs=false", "golangci-lint"} {
-		if !strings.Contains(strings.ReplaceAll(script, `go -C "$1" test`, "go test"), part) {
+		if !strings.Contains(strings.ReplaceAll(script, `go -C "$dir" test`, "go test"), part) {
 			t.Errorf(".ci/run has no %q", part)
 		}
 	}
