@@ -44,7 +44,7 @@ func (n cookieNames) language() string { return n.prefix + "lang" }
 // set writes a cookie that ends with the browser's session, or after maxAge
 // if that is not zero. It must be called before the status is written.
 func (n cookieNames) set(w http.ResponseWriter, name, value string, maxAge time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is set unless the operator allowed plain http
 		Name:     name,
 		Value:    value,
 		Path:     "/",

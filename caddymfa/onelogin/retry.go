@@ -46,7 +46,7 @@ func (a answer) wait(try int, now time.Time) (time.Duration, bool) {
 		return wish, wish <= maxRetryAfter
 	}
 	backoff := time.Second << (try - 1)
-	return backoff + rand.N(backoff/2), true
+	return backoff + rand.N(backoff/2), true //nolint:gosec // a pause is no secret
 }
 
 // readRetryAfter reads both forms of RFC 9110, section 10.2.3.

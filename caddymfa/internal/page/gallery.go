@@ -147,7 +147,7 @@ func signIn() []Sample {
 
 // enrolment are the pages on which somebody gets a first factor.
 func enrolment() []Sample {
-	const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" //nolint:gosec // an example to look at
 	enroll := base(Enroll)
 	enroll.Factors = []Factor{
 		{ID: "e1", Kind: "protect", Name: "OneLogin Protect"}, {ID: "e2", Kind: "totp", Name: "Google Authenticator"},

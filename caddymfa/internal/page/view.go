@@ -42,7 +42,7 @@ func newView(p Page, l look, texts catalogue) *view {
 	p.Factors = ordered(p.Factors, p.Scarce)
 	return &view{
 		Page: p, Look: l, texts: texts,
-		Logo: logo(p.Brand.Logo), Style: template.CSS(style), Script: template.JS(script),
+		Logo: logo(p.Brand.Logo), Style: template.CSS(style), Script: template.JS(script), //nolint:gosec // our own files, embedded
 	}
 }
 

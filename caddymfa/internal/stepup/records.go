@@ -34,7 +34,7 @@ func (c challenge) expires() time.Time {
 }
 
 func (c challenge) encode() (string, error) {
-	encoded, err := json.Marshal(c)
+	encoded, err := json.Marshal(c) //nolint:gosec // what stores keep outside of the process is sealed
 	if err != nil {
 		return "", fmt.Errorf("encode challenge: %w", err)
 	}
