@@ -104,7 +104,7 @@ func (s *Store) patience(now time.Time) context.Context {
 	e := s.epoch.Load()
 	if e == nil || now.Sub(e.begun) > s.config.Timeout/4 {
 		e = &epoch{begun: now}
-		e.ctx, e.cancel = context.WithTimeout(context.Background(), s.config.Timeout*5/4) //nolint:gosec // cancelled when the next one is made
+		e.ctx, e.cancel = context.WithTimeout(context.Background(), s.config.Timeout*5/4) //nolint:gosec // its deadline ends it
 		s.epoch.Store(e)
 	}
 	return e.ctx
