@@ -112,7 +112,8 @@ type walk struct {
 // browser is one browser with a jar of cookies for every site.
 type browser struct {
 	number int
-	user   string // whom the first login names
+	user   string   // whom the first login names
+	users  []string // whom it ever named
 	jars   map[string]map[string]string
 	tabs   map[string]*tab // the challenge that is open, by site
 }
@@ -135,7 +136,7 @@ func newWalk(t *testing.T, rt *rapid.T, sites map[string]*Handler, reach *reach)
 		t.Cleanup(w.nodes[i].close)
 	}
 	for i, user := range []string{"alice", "alice", "dave"} {
-		w.browsers[i] = &browser{number: i, user: user, jars: map[string]map[string]string{}, tabs: map[string]*tab{}}
+		w.browsers[i] = &browser{number: i, user: user, users: []string{user}, jars: map[string]map[string]string{}, tabs: map[string]*tab{}}
 		for _, host := range walkHosts {
 			w.browsers[i].jars[host] = map[string]string{}
 		}

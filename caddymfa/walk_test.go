@@ -46,7 +46,7 @@ func walks() int {
 // takes, within its max_age, and the session that came of it has not ended. One
 // proof gives one session, and no code is accepted twice.
 func TestWalkReachesTheAppOnlyWithAProofOfItsOwn(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // little lives on, and time is short
+	defer debug.SetGCPercent(debug.SetGCPercent(200)) // little lives on, and time is short
 	checks := goflag.Lookup("rapid.checks").Value
 	before := checks.String()
 	if err := checks.Set(strconv.Itoa(walks() / walkShares)); err != nil {
@@ -309,12 +309,12 @@ func (w *walk) mistype(b *browser, host string, foreign *tab, d *dice) {
 	}
 }
 
-// loot are cookies that were stolen: of another browser whose first login is
-// another user's, or of another site. A cookie that is used in place of its
+// loot are cookies that were stolen: of a browser whose first login was never
+// this user's, or of another site. A cookie that is used in place of its
 // owner's, with the first login of its owner, is the owner's to any server.
 func (w *walk) loot(b *browser, host string, d *dice) map[string]string {
 	victim, from := one(d, w.browsers[:]), one(d, walkHosts[:])
-	if from == host && (signsIn(host) || victim.user == b.user) {
+	if from == host && (signsIn(host) || slices.Contains(victim.users, b.user)) {
 		from = one(d, slices.DeleteFunc(slices.Clone(walkHosts[:]), func(h string) bool { return h == host }))
 	}
 	return victim.jars[from]
@@ -388,6 +388,7 @@ func (w *walk) happen(n int, b *browser, d *dice) {
 	default:
 		if d.of(2) == 0 {
 			b.user = one(d, []string{"alice", "bob", "carol", "dave"})
+			b.users = append(b.users, b.user)
 			return
 		}
 		// A second rotation would give nodes different memories of used codes.
