@@ -1,6 +1,6 @@
 module github.com/caddymfa/caddymfa/caddymfa/simulator/conformance
 
-go 1.26.0
+go 1.26.6
 
 require (
 	github.com/caddymfa/caddymfa v0.0.0
