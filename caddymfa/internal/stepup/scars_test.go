@@ -12,6 +12,7 @@ import (
 
 func TestScar11ChallengeDiesDuringASlowFactor(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *kit) {
+		k.sim.AddUser(dora())
 		v := k.visit("dora")
 		started := v.start(policy.Voice)
 		go func() {
