@@ -115,7 +115,8 @@ type browser struct {
 	user   string   // whom the first login names
 	users  []string // whom it ever named
 	jars   map[string]map[string]string
-	tabs   map[string]*tab // the challenge that is open, by site
+	tabs   map[string]*tab     // the challenge that is open, by site
+	former map[string][]string // values that session cookies have had, by site
 }
 
 // tab is an open challenge page.
@@ -136,7 +137,7 @@ func newWalk(t *testing.T, rt *rapid.T, sites map[string]*Handler, reach *reach)
 		t.Cleanup(w.nodes[i].close)
 	}
 	for i, user := range []string{"alice", "alice", "dave"} {
-		w.browsers[i] = &browser{number: i, user: user, users: []string{user}, jars: map[string]map[string]string{}, tabs: map[string]*tab{}}
+		w.browsers[i] = &browser{number: i, user: user, users: []string{user}, jars: map[string]map[string]string{}, tabs: map[string]*tab{}, former: map[string][]string{}}
 		for _, host := range walkHosts {
 			w.browsers[i].jars[host] = map[string]string{}
 		}
@@ -226,6 +227,7 @@ func (w *walk) keep(b *browser, q ask, sent []string, set []*http.Cookie) {
 		b.jars[q.host][c.Name] = c.Value
 		if c.Name == sessionCookie {
 			w.truth.born(c.Value, sessionsIn(sent))
+			b.former[q.host] = append(b.former[q.host], c.Value)
 			w.reach.sessions.Add(1)
 		}
 	}

@@ -310,9 +310,12 @@ func (w *walk) mistype(b *browser, host string, foreign *tab, d *dice) {
 }
 
 // loot are cookies that were stolen: of a browser whose first login was never
-// this user's, or of another site. A cookie that is used in place of its
+// this user's, of another site, or of one's own past. A cookie that is used in place of its
 // owner's, with the first login of its owner, is the owner's to any server.
 func (w *walk) loot(b *browser, host string, d *dice) map[string]string {
+	if former := b.former[host]; len(former) > 0 && d.of(2) == 0 {
+		return map[string]string{sessionCookie: one(d, former)} // its own, kept beyond its end
+	}
 	victim, from := one(d, w.browsers[:]), one(d, walkHosts[:])
 	if from == host && (signsIn(host) || slices.Contains(victim.users, b.user)) {
 		from = one(d, slices.DeleteFunc(slices.Clone(walkHosts[:]), func(h string) bool { return h == host }))
