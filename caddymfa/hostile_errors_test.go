@@ -27,14 +27,14 @@ func TestErrorsOfOneLoginAreShownToNobody(t *testing.T) {
 	defer oneLogin.Close()
 	s := openFile(t, strings.Replace(siteFile(""), "ONELOGIN", oneLogin.URL, 1))
 	started.Store(s)
-	c, address := s.program("bob").begin("/")
+	c, _ := s.program("bob").begin("/")
 	if len(c.Factors) == 0 {
 		t.Fatalf("challenge = %+v", c)
 	}
 	for _, code := range []int32{400, 401, 403, 404, 409, 422, 429, 500, 503, 1401, 1403, 1404, 1500} {
 		alice := s.program("alice")
 		status.Store(code % 1000)
-		c, address = alice.begin("/")
+		c, address := alice.begin("/")
 		status.Store(code)
 		got := []answer{
 			alice.post("start", map[string]string{"csrf": c.CSRF, "factor": c.factor(t, "totp")}),
