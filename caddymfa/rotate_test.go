@@ -55,12 +55,11 @@ func TestNewSecretInAFileIsTakenWithoutAReload(t *testing.T) {
 	secretFile := s.file[strings.Index(s.file, "client_secret {file.")+len("client_secret {file."):]
 	secretFile, _, _ = strings.Cut(secretFile, "}")
 	write(t, secretFile, "the-new-secret")
-	second := s.program("alice")
-	address := second.get("/").json(t).ChallengeURL
+	address := bob.get("/").json(t).ChallengeURL
 	// The client asks for it every three seconds at most.
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if second.get(address).StatusCode == http.StatusOK {
-			second.verifyBy(simulator.SMS, "/")
+		if bob.get(address).StatusCode == http.StatusOK {
+			bob.verifyBy(simulator.SMS, "/")
 			return
 		}
 	}
