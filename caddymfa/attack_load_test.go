@@ -122,7 +122,8 @@ func TestHostileRequestsLeaveNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
 		dave := g.client(hostApp, "dave", 0)
-		real := answer{body: dave.get("/").Body.Bytes()}.challengeURL()
+		demanded := dave.get("/")
+		real := answer{status: demanded.Code, body: demanded.Body.Bytes()}.challengeURL()
 		send := func(i int) { g.nodes[0].serve(t.Context(), t, hostileAsk(i, real), g.counted) }
 		inParallel(1000, send) // what is made once is there
 		before, n := g.state(), hostile(t)*4/5

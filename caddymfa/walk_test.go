@@ -166,7 +166,9 @@ func (w *walk) open(b *browser, host string, d *dice) {
 
 func (a answer) challengeURL() string {
 	var p problem
-	_ = json.Unmarshal(a.body, &p)
+	if a.status == http.StatusUnauthorized {
+		_ = json.Unmarshal(a.body, &p)
+	}
 	return p.ChallengeURL
 }
 
