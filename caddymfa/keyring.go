@@ -20,6 +20,9 @@ import (
 // newest first. Every node that shares the storage shares them.
 const keyPath = "mfa/seal.key"
 
+// rootPath is where the key lies that no rotation replaces.
+const rootPath = "mfa/root.key"
+
 const (
 	sealKeyBytes = 32
 
@@ -90,17 +93,36 @@ func (k *keyring) open(ctx context.Context, purpose, sealed string) (plaintext [
 	return plaintext, ok, nil
 }
 
-// derive returns a secret for one purpose that all nodes share. It comes from
-// the oldest key, so that a rotation does not change it at once.
+// derive returns a secret for one purpose that all nodes share for ever: it has
+// a key of its own, since nodes that derived from keys of before and after two
+// rotations would not know each other's used codes.
 func (k *keyring) derive(ctx context.Context, purpose string) (secret [32]byte, err error) {
-	keys, err := k.keys(ctx)
+	root, err := k.root(ctx)
 	if err != nil {
 		return secret, err
 	}
-	oldest := keys[len(keys)-1]
-	derived, err := hkdf.Key(sha256.New, oldest[:], nil, "caddymfa derive 1 "+purpose, len(secret))
+	derived, err := hkdf.Key(sha256.New, root, nil, "caddymfa derive 1 "+purpose, len(secret))
 	copy(secret[:], derived)
 	return secret, err
+}
+
+// root reads the key that derive uses, and makes it where there is none.
+func (k *keyring) root(ctx context.Context) ([]byte, error) {
+	root, err := k.storage.Load(ctx, rootPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = locked(ctx, k.storage, rootPath, func() error {
+			if root, err = k.storage.Load(ctx, rootPath); !errors.Is(err, fs.ErrNotExist) {
+				return err // another node was quicker
+			}
+			root = make([]byte, sealKeyBytes)
+			rand.Read(root)
+			return k.storage.Store(ctx, rootPath, root)
+		})
+	}
+	if err == nil && len(root) != sealKeyBytes {
+		err = fmt.Errorf("%s has %d bytes, want %d: restore it, or delete it to have a new one made", rootPath, len(root), sealKeyBytes)
+	}
+	return root, err
 }
 
 // rotate puts a new key before the others and forgets those that are too old.
